@@ -1,4 +1,4 @@
-//! Tasks around the code: `cargo xtask codegen` makes the tables in `api/`, `cargo xtask tidy` checks what no
+//! Development tasks: `cargo xtask codegen` makes the tables in `api/`, `cargo xtask tidy` checks the rules that no
 //! compiler checks.
 
 mod codegen;

@@ -1,4 +1,4 @@
-//! An HTTP/2 client over TLS, as lean as can be, so that the server is what is measured.
+//! A lean HTTP/2 client over TLS, so that the server is measured and not the client.
 
 use super::options::TargetServer;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Fills a server with pods of a wanted size, for what is measured of large stores.
+//! Fills a server with pods of a wanted size, for measurements of large stores.
 
 use super::client::{Ask, LoadClient};
 use super::measure::{Figures, SpentTime};

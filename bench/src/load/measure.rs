@@ -1,4 +1,4 @@
-//! Figures of one piece of work: rates, latencies, and what the server's process spent.
+//! Figures of one workload: rates, latencies, and the resources that the server's process used.
 
 use super::client::{Ask, LoadClient};
 use super::options::TargetServer;

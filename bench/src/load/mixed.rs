@@ -1,5 +1,5 @@
-//! The day of a cluster: leases are renewed, kubelets report on their pods, events are told, and some read and
-//! list, while kubelets and controllers watch.
+//! The day of a cluster: leases are renewed, kubelets report on their pods, events are written, and some clients read
+//! and list, while kubelets and controllers watch.
 
 use super::client::{Ask, LoadClient};
 use super::measure::{Figures, LoadShape, hammer_kinds};

@@ -1,4 +1,4 @@
-//! Load on a server over HTTP/2 and TLS: what is asked for, how it is sent, measured and shown.
+//! Load on a server over HTTP/2 and TLS: requests, sending, measurement and reports.
 
 pub mod client;
 pub mod fill;

@@ -1,4 +1,4 @@
-//! Starts: how long a binary takes to answer `/readyz`, on an empty directory and on one that it has used.
+//! The time from the start of a binary to its first `/readyz`, on an empty directory and on a used one.
 
 use super::client::{Ask, LoadClient};
 use super::measure::{Figures, SpentTime};

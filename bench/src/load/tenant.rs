@@ -1,5 +1,5 @@
 //! A tenant that floods the server with creates, lists and watches all at once, while a kubelet renews its lease and
-//! the controller manager writes: how long the two wait, what they lose, and what memory the flood takes and leaves.
+//! the controller manager writes: the waits and losses of these two, and the memory that the flood takes and leaves.
 //!
 //! Each acts as its user by impersonation, so that the server tells them apart: `--token` is an administrator's.
 

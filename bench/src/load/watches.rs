@@ -1,4 +1,4 @@
-//! Watches under updates: every watcher must be told of every update that it asked for, in order, none twice.
+//! Watches under updates: every watcher must get every matching update, in order and once.
 
 use super::client::{Ask, LoadClient};
 use super::follow::{self, Follower, Sent};

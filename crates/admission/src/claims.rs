@@ -1,5 +1,5 @@
-//! The status of a ResourceClaim: who binds it, who reports devices of which driver, and where devices may be
-//! administered. KEP 4817 and 5018.
+//! The status of a ResourceClaim: permissions for binding, for reports of each driver's devices, and for administrative
+//! access. KEP 4817 and 5018.
 
 use crate::request::Request;
 use pintle_access::authorize::check;

@@ -1,4 +1,4 @@
-//! `--admission-control-config-file`: what plugins are told besides being on or off.
+//! `--admission-control-config-file`: the configuration of plugins.
 
 use crate::plugins::PLUGINS;
 use crate::settings::{AdmissionSettings, Section};

@@ -1,4 +1,4 @@
-//! Admission: ordered plugins that complete and judge what is written, one file each.
+//! Admission: ordered plugins that mutate and validate objects before they are written, one file each.
 
 mod cel;
 mod chain;

@@ -1,4 +1,4 @@
-//! `Notes`: what plugins say about a request besides letting it through or not.
+//! `Notes`: warnings and audit annotations of plugins about a request.
 
 use pintle_object::content::label_key;
 use std::sync::{Mutex, MutexGuard, PoisonError};

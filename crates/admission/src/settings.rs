@@ -1,4 +1,4 @@
-//! `Settings`: what the command line and the configuration file say of admission.
+//! `Settings`: the settings of admission, from the command line and the configuration file.
 
 use crate::outward::Outward;
 use pintle_object::Value;

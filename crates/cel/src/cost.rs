@@ -1,4 +1,4 @@
-//! Costs: the kinds of functions by what they cost, and limits.
+//! Costs: the cost classes of functions, and limits.
 
 /// The rule by which a call costs, as in upstream's libraries and those of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! `Decl`: the declared shape of the data that expressions look at, and how large it may be.
+//! `Decl`: the declared shape and size of the data that expressions read.
 
 use crate::syntax::is_reserved;
 use crate::types::{Struct, Type};

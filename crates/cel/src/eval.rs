@@ -1,4 +1,4 @@
-//! Evaluation: what an expression gives, and what that costs.
+//! Evaluation: the value of an expression, and its cost.
 
 use crate::cost::{self, COST_MAX, Cost};
 use crate::library::Function;

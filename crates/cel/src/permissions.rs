@@ -1,4 +1,4 @@
-//! Questions about what a user may do; the caller answers them.
+//! Authorization checks in expressions; the caller answers them.
 
 use pintle_object::RequestInfo;
 use std::rc::Rc;

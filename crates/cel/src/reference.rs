@@ -1,5 +1,5 @@
 //! Expressions of admission as the reference compiles and evaluates them: each line of `reference.jsonl` is an
-//! expression, and its type, value, error and cost there. The first line holds what they are evaluated over.
+//! expression with its type, value, error and cost there. The first line holds the variables.
 
 use crate::value::{Outcome, Value};
 use crate::{ANY, Bound, Decision, Fault, Permissions, Question, Scope, bind, compile, eval, program};

@@ -1,4 +1,4 @@
-//! Expressions as trees: what macros stand for is written out.
+//! Expressions as trees, with macros expanded.
 
 /// Words that no identifier may be; literals have their own.
 pub const RESERVED: [&str; 18] = [

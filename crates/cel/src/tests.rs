@@ -1,4 +1,4 @@
-//! Expressions that are refused, those that are not, and what they give.
+//! Expressions, accepted and refused, and their values.
 
 use crate::{Bound, Decl, Evaluated, Scope, Type, compile, program, refusal};
 use pintle_object::json;

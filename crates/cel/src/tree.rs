@@ -1,4 +1,4 @@
-//! Values of expressions as trees, for what is written to objects.
+//! Values of expressions as trees, for writing them to objects.
 
 use crate::value::as_text;
 use crate::value::{Error, Key, Outcome, Value};

@@ -1,4 +1,4 @@
-//! Which types go with which: what stands for the parameters of types is found on the way.
+//! Unification: matches types of arguments with those of parameters, and finds the type parameters on the way.
 
 use crate::types::Type;
 

@@ -1,4 +1,4 @@
-//! Faults of expressions beyond their types: literals that cannot be what they stand for.
+//! Errors of expressions beyond their types: invalid literals.
 
 use crate::checker::Checked;
 use crate::format_check;

@@ -1,6 +1,6 @@
-//! Keeps the statuses of APIServices: whether what stands behind one answers, checked and put off as upstream does
-//! (`kube-aggregator/pkg/controllers/status`). Each API of another server has a task of its own, so that one that hangs
-//! delays no other. What this server serves itself is always available.
+//! Keeps the statuses of APIServices: whether the server behind each answers, with upstream's checks and intervals
+//! (`kube-aggregator/pkg/controllers/status`). Each API of another server has a task of its own, so that a server that
+//! hangs delays no other.
 
 use crate::availability_metrics::AvailabilityMetrics;
 use crate::runner::{self, EventSource, Reconciler};

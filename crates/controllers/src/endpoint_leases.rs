@@ -1,5 +1,5 @@
-//! Leases in the store by which servers on one etcd tell each other an address: `Endpoints` that etcd ends when they are
-//! not renewed, at keys that no API serves.
+//! Leases by which servers on one etcd publish their addresses: `Endpoints` that expire in etcd unless they are
+//! renewed, at keys that no API serves.
 
 use pintle_engine::{Engine, HiddenObject};
 use pintle_object::{GroupVersionKind, Status, Value};

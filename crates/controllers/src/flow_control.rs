@@ -1,4 +1,4 @@
-//! Takes FlowSchemas and PriorityLevelConfigurations over into fairness, and lends seats anew over and over.
+//! Feeds FlowSchemas and PriorityLevelConfigurations into fairness, and adjusts borrowed seats periodically.
 
 use crate::runner::{self, EventSource, Place, Reconciler};
 use pintle_engine::{Engine, ServedResource};

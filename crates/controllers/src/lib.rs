@@ -1,4 +1,4 @@
-//! The server's own loops: each brings a part of the cluster to what it should be, and keeps it so.
+//! The server's own loops: each brings a part of the cluster into its desired state, and keeps it there.
 //!
 //! A loop that follows objects is a `Reconciler` on the one `runner`; a loop that only looks again and again is
 //! `periodic`. All read the one clock and write as the one system user, through the engine.

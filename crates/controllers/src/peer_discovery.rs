@@ -1,5 +1,5 @@
-//! Learns what the servers beside this one serve: from their identity leases who is there, from themselves what they
-//! have (`apiserver/pkg/util/peerproxy` upstream).
+//! Learns the APIs of other servers on the same store: the servers from their identity leases, the APIs from their
+//! discovery (`apiserver/pkg/util/peerproxy` upstream).
 //!
 //! Definitions and APIServices are the same for all servers on one store, so that what serves custom resources and APIs
 //! of others is never looked for beside this server: a server that has not heard of a deletion would still tell of it.

@@ -1,5 +1,5 @@
-//! The leases by which servers tell each other where requests may be passed on to:
-//! `/registry/peerserverleases/<identity>`, as upstream keeps them (`apiserver/pkg/reconcilers`).
+//! The leases in which servers publish the address for proxied requests: `/registry/peerserverleases/<identity>`, as
+//! upstream keeps them (`apiserver/pkg/reconcilers`).
 
 use crate::endpoint_leases::{EndpointLeases, ip_of, set_address};
 use pintle_engine::Engine;

@@ -1,5 +1,5 @@
-//! The one runner of the server's own loops: it follows collections, tells a reconciler of each object that changed,
-//! tries again what failed, and lists anew when it could not keep up.
+//! The one runner of the server's own loops: it follows collections, passes each changed object to a reconciler,
+//! retries failures, and lists again after it lagged.
 
 use crate::work_queue::WorkQueue;
 use pintle_engine::{Engine, ServedResource};

@@ -1,4 +1,4 @@
-//! The loops on an engine whose store forgets everything at the end, in time that passes when nobody is busy.
+//! The loops on an engine with a store in memory, in virtual time.
 
 use crate::bootstrap::{self, Cluster};
 use crate::runner::{self, EventSource, Reconciler};

@@ -1,4 +1,5 @@
-//! Metrics of a loop's work, as upstream's work queues tell it. (`k8s.io/component-base/metrics/prometheus/workqueue`.)
+//! Metrics of a loop's work, as those of upstream's work queues.
+//! (`k8s.io/component-base/metrics/prometheus/workqueue`.)
 
 use pintle_metrics::{Counter, Gauge, Histogram, Registry};
 use std::sync::{Arc, Mutex, PoisonError};

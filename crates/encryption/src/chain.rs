@@ -1,4 +1,5 @@
-//! The providers of a resource in their order: the first writes, and a value's prefix tells which of them reads it.
+//! The providers of a resource in order: the first encrypts, and the prefix of a value selects the provider that
+//! decrypts it.
 
 use crate::configuration::{NamedKey, Provider};
 use crate::failure::Failure;

@@ -1,5 +1,5 @@
-//! AES-GCM under a key of its own for each value, derived from a seed: what KMS v2 encrypts with. A seed may be used
-//! for as long as one likes, since no key is used twice.
+//! AES-GCM with a separate key for each value, derived from a seed: the encryption of KMS v2. A seed may be used
+//! without limit, since no key is used twice.
 
 use crate::aes::{Gcm, random, too_short};
 use crate::failure::Failure;

@@ -1,4 +1,4 @@
-//! The keys of one AES or secretbox provider: the first encrypts, and a value tells by name which decrypts it.
+//! The keys of one AES or secretbox provider: the first encrypts, and a value names the key that decrypts it.
 
 use crate::aes::{Cbc, Gcm};
 use crate::configuration::NamedKey;

@@ -1,5 +1,4 @@
-//! Encryption at rest: which values are encrypted and how, as kube-apiserver does it, so that each reads what the other
-//! wrote.
+//! Encryption at rest, compatible with kube-apiserver: each reads the values that the other wrote.
 //!
 //! A configuration (`configuration`) becomes a table of providers by resource (`resources`). A value is written by the
 //! first provider of its resource and read by whichever provider's prefix it has (`chain`). KMS plugins are asked over

@@ -1,4 +1,4 @@
-//! Tags of keys: what a value was encrypted with, so that it is known when it would be encrypted otherwise.
+//! Tags of keys: the key that encrypted a value, to see when the value would be encrypted with another one.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use pintle_store::transformer::KeyTag;

@@ -1,4 +1,4 @@
-//! The engine: what happens to an object between a decoded request and the store.
+//! The engine: all operations on objects between the decoded request and the store.
 //!
 //! The engine never names a kind (`pintle_kinds` does), and knows nothing of HTTP.
 

@@ -1,4 +1,4 @@
-//! The server as a client of its own engine: who it is, and the clock that its loops read.
+//! The server as a client of its own engine: its user, and the clock of its loops.
 
 use crate::engine::Engine;
 use crate::request::write_context::WriteContext;

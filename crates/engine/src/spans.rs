@@ -1,4 +1,4 @@
-//! Spans of what is asked of the store, under upstream's names. (`k8s.io/apiserver/pkg/storage`.)
+//! Spans of calls to the store, under upstream's names. (`k8s.io/apiserver/pkg/storage`.)
 
 use crate::resource::ServedResource;
 use pintle_traces::{Entered, SpanAttributes, enter, event};

@@ -1,4 +1,4 @@
-//! The life of objects on an engine whose store forgets everything at the end.
+//! The life of objects on an engine with a store in memory.
 
 mod world;
 

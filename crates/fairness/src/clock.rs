@@ -1,4 +1,4 @@
-//! The clock that is passed in: what time it is, and a call at a later time.
+//! The clock that is passed in: the current time, and alarms.
 
 use crate::moment::Moment;
 use std::fmt;

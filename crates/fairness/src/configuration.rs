@@ -1,4 +1,4 @@
-//! Flow schemas and priority levels as their objects say, and those that there are whatever the objects say.
+//! Flow schemas and priority levels, from their objects, and the mandatory ones.
 
 use crate::classify::Rule;
 use crate::queuing::Queuing;

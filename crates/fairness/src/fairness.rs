@@ -1,5 +1,5 @@
-//! The whole of it: classifies requests, and divides the server's seats among levels, anew with each change of the
-//! objects and every ten seconds (upstream's `util/flowcontrol/apf_controller.go`).
+//! `Fairness`: classifies requests, and divides the server's seats among levels, after each change of the objects and
+//! every ten seconds (upstream's `util/flowcontrol/apf_controller.go`).
 
 use crate::clock::Clock;
 use crate::configuration::{

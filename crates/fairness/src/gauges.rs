@@ -1,4 +1,4 @@
-//! Figures of one level over time: what its seats were wanted and used for.
+//! Figures of one level over time: demand for seats, and their use.
 
 use crate::integrator::{Integrator, TimedRatio};
 use crate::moment::Moment;

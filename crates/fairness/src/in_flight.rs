@@ -1,4 +1,4 @@
-//! Requests of all levels together, by what they do.
+//! Requests of all levels together, by kind: reads and writes.
 
 use crate::fairness::Fairness;
 use crate::gauges::{ByKind, ReadsAndWrites};

@@ -1,5 +1,5 @@
-//! Values over time: mean, deviation and the highest of a period (upstream's `fairqueuing/integrator.go`), and how
-//! long each range of values lasted (its timing histograms).
+//! Values over time: mean, deviation and maximum of a period (upstream's `fairqueuing/integrator.go`), and the time in
+//! each range of values (its timing histograms).
 
 use crate::moment::Moment;
 

@@ -1,4 +1,4 @@
-//! A priority level: its requests behind its own lock, the seats they hold, and how they wait for them.
+//! A priority level: its requests behind its own lock, their seats, and their waiting for seats.
 
 use crate::clock::{Alarm, Clock};
 use crate::flow_stats::Refusal;

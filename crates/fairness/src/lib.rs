@@ -1,5 +1,4 @@
-//! API priority and fairness (KEP-1040): which requests share seats with which, how many each level has, and who is
-//! next when they are taken.
+//! API priority and fairness (KEP-1040): flow schemas, priority levels and their seats, and fair queues.
 //!
 //! This crate is pure: no I/O, no tasks, and the clock is passed in, so that it is tested in virtual time.
 

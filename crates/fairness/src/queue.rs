@@ -1,4 +1,4 @@
-//! One queue of a level: the requests that wait in it, and what those that left it still take.
+//! One queue of a level: its waiting requests, and the seats of those that left it.
 
 use crate::seat_seconds::SeatSeconds;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The requests of one level: who has seats, who waits in which queue, and who is next (upstream's
+//! The requests of one level: executing, waiting in queues, and the choice of the next one (upstream's
 //! `fairqueuing/queueset`). Time is passed in; nothing here waits.
 //!
 //! Fairness is that of virtual time: `r` rises by the seats that each active queue should have had. A queue's next

@@ -1,4 +1,4 @@
-//! SubjectAccessReview and its relatives: what a question about access must look like.
+//! SubjectAccessReview and its relatives: validation of questions about access.
 
 use crate::validation::internal::{self, Form, Shape};
 use pintle_object::content;

@@ -1,4 +1,4 @@
-//! Binding: a scheduler says on which node a pod is to run.
+//! Binding: a scheduler assigns a pod to a node.
 
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, Path, Value};

@@ -1,4 +1,4 @@
-//! Facts about how objects of each kind are created, replaced and deleted, one row a kind.
+//! Facts about the creation, replacement and deletion of objects of each kind, one row a kind.
 
 use pintle_object::GroupVersionKind;
 use pintle_schema::Resource;

@@ -1,4 +1,4 @@
-//! TokenRequest: the checks of what is asked for, and what the account and the server fill in.
+//! TokenRequest: validation, and fields that the account and the server set.
 
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, GroupKind, GroupResource, Path, Status, Text, Value, meta};

@@ -1,4 +1,4 @@
-//! `Line`: what an event says, before it is written in one of the formats.
+//! `Line`: the content of an event, before it is written in one of the formats.
 
 use std::fmt::{Debug, Write as _};
 use std::time::Duration;

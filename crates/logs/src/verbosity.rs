@@ -1,4 +1,4 @@
-//! `Verbosity`: how much is logged, everywhere and in single files.
+//! `Verbosity`: the verbosity of the log, for everything and for single files.
 
 use arc_swap::ArcSwap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! `AuditContext`: what the stages of one request leave for its audit event, from authentication through admission to
-//! the answer. (Upstream: `k8s.io/apiserver/pkg/audit`, `AuditContext`.)
+//! `AuditContext`: the facts that the stages of one request collect for its audit event, from authentication through
+//! admission to the answer. (Upstream: `k8s.io/apiserver/pkg/audit`, `AuditContext`.)
 
 use crate::json;
 use crate::value::{Text, Value};

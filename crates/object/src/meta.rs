@@ -1,4 +1,4 @@
-//! Object metadata in the tree: what the system owns, reads and fills.
+//! Object metadata in the tree: fields that the system reads and sets.
 
 use crate::time::Time;
 use crate::{ByValue, Status, Value, repeats};

@@ -1,4 +1,4 @@
-//! `Verb`: the action of a request, one type for all who look at it, and sets of verbs.
+//! `Verb`: the action of a request, one type in all crates, and sets of verbs.
 
 use crate::Text;
 

@@ -1,4 +1,4 @@
-//! Parameters of requests: which operations take which, and what they mean.
+//! Parameters of requests: their descriptions, and the operations that take them.
 
 use crate::descriptions::Descriptions;
 use crate::parts::{object, type_name};

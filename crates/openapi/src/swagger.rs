@@ -1,4 +1,4 @@
-//! The document of version 2, turned from what the documents of version 3 hold.
+//! The OpenAPI v2 document, converted from the v3 documents.
 
 use super::schema::group_version_kind;
 use crate::parts::{object, texts};

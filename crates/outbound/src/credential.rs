@@ -1,4 +1,4 @@
-//! `Credential`: how a client is known to a server, and as whom it acts there.
+//! `Credential`: the credentials of a client, and the user that it impersonates.
 
 use crate::failure::Failure;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};

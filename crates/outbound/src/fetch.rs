@@ -1,4 +1,4 @@
-//! `fetch`: a document by its address, wherever the server says that it is now.
+//! `fetch`: gets a document by its address, following redirects.
 
 use crate::client::{Answer, Client};
 use crate::credential::Credential;

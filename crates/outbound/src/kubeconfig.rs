@@ -1,4 +1,4 @@
-//! `Kubeconfig`: from a kubeconfig file's current context to a server and how to be known to it.
+//! `Kubeconfig`: from a kubeconfig file's current context to a server and credentials.
 
 use crate::auth_info::AuthInfo;
 use crate::credential::{Credential, Impersonation};

@@ -1,5 +1,5 @@
-//! Calls to other servers: where they are, by which certificates and tokens both sides are known, and when a call is
-//! tried again. What is said in a call is its caller's business.
+//! Calls to other servers: addresses, certificates and tokens of both sides, and retries. The content of a call is its
+//! caller's business.
 
 mod address;
 mod answer_body;

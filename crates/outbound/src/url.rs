@@ -1,4 +1,4 @@
-//! `Url`: where a server is and which path of it is meant.
+//! `Url`: the address of a server, with a path.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Server-side apply: an object is what its managers together configured (KEP-555).
+//! Server-side apply: an object is the sum of its managers' configurations (KEP-555).
 //!
 //! ```text
 //! live     {data: {a: 1, b: 2, c: 3}}     kubectl owns a and b, helm owns c

@@ -1,4 +1,4 @@
-//! Other API servers behind this one: how they are reached and what they are shown.
+//! Aggregated API servers: the flags for reaching them, and the identity that they see.
 
 use crate::flags::FlagValues;
 use pintle_admission::Outward;

@@ -1,4 +1,4 @@
-//! `--audit-*`: what is recorded of requests, and where.
+//! `--audit-*`: the settings of auditing.
 
 use crate::flags::FlagValues;
 use pintle_audit::{AuditOptions, BatchOptions, LogOptions, TruncateOptions, WebhookOptions};

@@ -1,4 +1,4 @@
-//! From the authentication flags to the ways in which a client can prove who it is.
+//! From the authentication flags to the authenticators.
 
 use crate::files::read;
 use crate::flags::FlagValues;

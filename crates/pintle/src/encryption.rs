@@ -1,4 +1,4 @@
-//! `--encryption-provider-config`: the file that says which values are encrypted, opened and followed.
+//! `--encryption-provider-config`: the file with the encryption of values, opened and followed.
 
 use crate::flags::FlagValues;
 use pintle_encryption::{Configuration, Encryption, GroupResource, KeySpace, Metrics, read_file};

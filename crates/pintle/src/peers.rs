@@ -1,4 +1,4 @@
-//! Servers of this kind on the same etcd: what they are told of this one, and how they are reached (`--peer-*`).
+//! Other servers on the same etcd: the data of this one for them, and the ways to them (`--peer-*`).
 
 use crate::config::Config;
 use crate::peer_flags::{GATE, IDENTITY_GATE};

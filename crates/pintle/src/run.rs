@@ -1,4 +1,4 @@
-//! Runs a server from its configuration until it is told to stop.
+//! Runs a server from its configuration until it is stopped.
 
 use crate::aggregation::Remotes;
 use crate::config::{Config, Etcd};

@@ -1,4 +1,5 @@
-//! `pintle top`: who costs a server most, as a page on the terminal, read from the server's `/debug/pintle/top`.
+//! `pintle top`: the users that cost a server most, as a page on the terminal, read from the server's
+//! `/debug/pintle/top`.
 
 use crate::flags::Stop;
 use pintle_object::{Value, json};

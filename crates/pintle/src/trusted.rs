@@ -1,4 +1,4 @@
-//! Directories and files that the server believes: its own, or root's, that nobody else can write, and no links.
+//! Directories and files that the server trusts: its own or root's, not writable by others, and no links.
 
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};

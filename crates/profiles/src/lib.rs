@@ -1,4 +1,4 @@
-//! Profiles of the process, in the format of pprof: where it spends its time, which threads it has, how many tasks.
+//! Profiles of the process, in the format of pprof: processor time, threads, and the number of tasks.
 
 mod cpu;
 mod profile;

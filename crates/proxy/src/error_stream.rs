@@ -1,4 +1,4 @@
-//! Ends of processes: the kubelet tells them on its stream of errors, and the client is told in its own protocol.
+//! Ends of processes: from the kubelet's error stream to the client's protocol.
 
 use pintle_object::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Servers of this kind on the same store, which may serve what this one does not: what each serves, and requests that
-//! are passed on to one (`apiserver/pkg/util/peerproxy` upstream).
+//! Other servers on the same store, which may serve other APIs: their discovery, and requests that are passed on to
+//! them (`apiserver/pkg/util/peerproxy` upstream).
 
 use crate::forward::{Incoming, Reply};
 use crate::server_behind::{Refused, document, pass_on};

@@ -1,4 +1,4 @@
-//! Forwarded ports through a web socket: what the kubelet says in SPDY is carried in binary messages as it is:
+//! Port forwarding through a web socket: the kubelet's SPDY bytes are carried in binary messages as they are:
 //! `apiserver/pkg/util/proxy/streamtunnel.go` upstream.
 
 use crate::copy::Buffer;

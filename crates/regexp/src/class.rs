@@ -1,4 +1,4 @@
-//! Sets of characters: what stands in brackets, and the classes that have names.
+//! Sets of characters: bracket expressions, and named classes.
 
 use crate::folds::FOLDS;
 use std::sync::Arc;

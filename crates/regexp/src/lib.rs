@@ -1,4 +1,4 @@
-//! Regular expressions as Go's `regexp` has them: its syntax, its words about what is none, its matches.
+//! Regular expressions as in Go's `regexp`: its syntax, its errors, its matches.
 //!
 //! `parse` makes trees and says what is wrong. A small pattern runs as an `automaton`, a large one as a `program`,
 //! and both find the same. Nothing is made of a pattern before it is used, and what is kept of all patterns that

@@ -1,4 +1,4 @@
-//! Patterns to trees: the syntax of Go's `regexp`, with what it takes of Perl's.
+//! Patterns to trees: the syntax of Go's `regexp`, with its subset of Perl's.
 
 use crate::brackets::Brackets;
 use crate::fault::{Code, Fault};

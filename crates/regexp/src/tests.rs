@@ -1,4 +1,4 @@
-//! Patterns against what Go says of them, and bounds.
+//! Patterns against Go's answers, and bounds.
 
 use super::*;
 

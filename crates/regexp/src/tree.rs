@@ -1,4 +1,4 @@
-//! The tree of a pattern, with what it would take to run it.
+//! The tree of a pattern, and its size as a program.
 
 use crate::class::Set;
 

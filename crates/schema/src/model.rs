@@ -1,4 +1,4 @@
-//! The compiled form of API types: what a table of `api/` or a CRD's schema becomes in memory.
+//! The compiled form of API types, from a table of `api/` or from a CRD's schema.
 
 use pintle_object::{Text, Value};
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a stop that finishes what is under way.
+//! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a graceful stop.
 
 use crate::activity::{Activity, LEAVE_MAX, StreamVerdict};
 use crate::app::App;

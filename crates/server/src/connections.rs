@@ -1,4 +1,4 @@
-//! The connections that are open: how many there may be, in all and of one address, and who makes room for others.
+//! The open connections: their limits, in all and for one address, and the choice of those to close for new ones.
 
 use crate::activity::Activity;
 use crate::seldom::Seldom;

@@ -1,5 +1,5 @@
-//! Threads for requests that take long to work on, beside those that all others run on: what is large is decoded,
-//! validated and encoded here, while small requests, watches and checks of health go on.
+//! Threads for large requests, apart from those of all others: large objects are decoded, validated and encoded here,
+//! while small requests, watches and health checks go on.
 
 use crate::permits::{Pool, Requester};
 use pintle_object::Status;

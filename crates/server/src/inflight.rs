@@ -1,5 +1,5 @@
-//! Limits on requests: how many are under way at a time, and how long one may take. Requests that last, as watches do,
-//! are outside of both once they are allowed and have begun, and have places of their own.
+//! Limits on requests: their number in flight, and their duration. Long-running requests, such as watches, are outside
+//! of both once they are allowed and have begun, and have a limit of their own.
 
 use crate::fairness::{Headers, Turn, Turns};
 use crate::guard::Guard;

@@ -1,5 +1,5 @@
-//! Memory has a budget: as it fills, what takes much is refused, of the heaviest users first, then of everybody, and
-//! of the system last. So a server is short of memory for those who fill it, and is never ended for it.
+//! The memory budget: as memory fills, large requests are refused, of the heaviest users first, then of all users, and
+//! of the system last, so that the process is never killed for its memory.
 
 use crate::permits::Requester;
 use std::collections::BTreeSet;

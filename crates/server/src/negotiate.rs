@@ -1,4 +1,4 @@
-//! Which form an answer has: what a client accepts, against what an endpoint offers.
+//! Content negotiation: the formats and representations that a client accepts, against those that an endpoint offers.
 
 use crate::accept::{Clause, clauses};
 use crate::request::Request;

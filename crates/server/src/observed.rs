@@ -1,4 +1,4 @@
-//! A stream that tells what its connection hears and whether its client takes what is written.
+//! A stream that reports to its connection's `Activity` when bytes arrive, and whether the client reads.
 
 use crate::activity::Activity;
 use std::io::{self, IoSlice};

@@ -1,4 +1,4 @@
-//! Permits of what requests take together, be it seats or memory: a part is kept for the system, and no user has all.
+//! `Pool`: seats or memory that requests share; a part is reserved for the system, and no user may have all.
 
 use pintle_access::User;
 use pintle_object::user::MASTERS;

@@ -1,4 +1,4 @@
-//! Refusals that have no better place: those of the router, and of what went wrong on the way.
+//! Refusals without a better place: those of the router, and internal errors.
 
 use crate::request::Request;
 use crate::response::Response;

@@ -1,4 +1,4 @@
-//! Bodies of requests: read whole, within a limit, in time, and within what all of them may take in memory.
+//! Bodies of requests: read whole, within limits of size, time, and memory for all of them.
 
 use crate::inflight;
 use crate::permits::{Permit, Pool, Requester};

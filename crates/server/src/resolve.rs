@@ -1,5 +1,5 @@
-//! From a request's meaning to the resource and the place in it that answers: what the router and the handlers of custom
-//! resources would choose upstream. What is not found here is never acted on.
+//! From a parsed request to the served resource and the part of it that answers: the choice that upstream's router and
+//! handlers of custom resources make. A request that does not resolve is never acted on.
 
 use crate::request::Request;
 use hyper::Method;

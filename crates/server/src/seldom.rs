@@ -1,4 +1,4 @@
-//! Log lines of what may happen very often: one in a while, with how many it stands for.
+//! Log lines for frequent occurrences: one in a while, with the number that it stands for.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

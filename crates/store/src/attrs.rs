@@ -1,4 +1,4 @@
-//! Attributes of objects: what selectors and watch predicates need, read without decoding the whole value.
+//! Attributes of objects, for selectors and watch predicates, read without decoding the whole value.
 
 use pintle_object::Text;
 

@@ -1,4 +1,4 @@
-//! The past on disk: which rows of the log are superseded, and how many of them stay.
+//! The history on disk: the superseded rows of the log, and the number of them that stay.
 
 use crate::object::{Key, Object, Revision};
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! The seam of encryption at rest: what becomes of a value on its way to the disk or to etcd, and on its way back.
+//! The seam of encryption at rest: transforms values on their way to the disk or to etcd, and back.
 //!
 //! ```text
 //! request -> plain value -> transform_to_storage -> writer, etcd's transaction

@@ -1,4 +1,4 @@
-//! Authorities and what they sign, as kubeadm and envtest lay them out.
+//! Authorities and their certificates, as kubeadm and envtest lay them out.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,

@@ -1,4 +1,4 @@
-//! Waits for what must come to be, instead of sleeping for a guessed time.
+//! Waits for a condition, instead of sleeping for a guessed time.
 
 use std::time::{Duration, Instant};
 

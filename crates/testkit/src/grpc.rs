@@ -1,4 +1,4 @@
-//! Unary calls of gRPC from the side that is called, for what clusters run beside the server.
+//! Unary calls of gRPC on the server's side, for fakes of services that clusters run beside the server.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::combinators::BoxBody;

@@ -1,5 +1,4 @@
-//! `GrpcProxy`: stands between the process under test and a server of gRPC, passes on what they say, and keeps the headers
-//! of calls.
+//! `GrpcProxy`: a proxy between the process under test and a gRPC server, which records the headers of calls.
 
 use crate::api_server::Headers;
 use crate::background::serve_until;

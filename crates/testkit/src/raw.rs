@@ -1,4 +1,4 @@
-//! Connections that say whatever a test wants them to, and how long the server bears with them.
+//! Connections that send arbitrary bytes, and the time until the server closes them.
 
 use crate::tls;
 use rustls_pki_types::ServerName;

@@ -1,4 +1,4 @@
-//! A client that stays connected, for tests that send much; whatever fails is told and never sent again.
+//! A client that stays connected, for tests that send much; failures are returned, and never sent again.
 
 use crate::client::ClientAnswer;
 use crate::tls;

@@ -1,5 +1,4 @@
-//! Batches of spans that have ended, on their way to the collector. Bounded: what comes while the queue is full is lost,
-//! counted, and told in the log.
+//! Batches of ended spans for the collector. The queue is bounded: spans beyond it are dropped, counted and logged.
 
 use crate::export::Exporter;
 use crate::queue::{EndedSpan, Lost};

@@ -1,4 +1,4 @@
-//! The current span of a task: the parent of what begins in it, and what calls to others name.
+//! The current span of a task: the parent of new spans in it, and of calls to other servers.
 //!
 //! A task of a request is scoped once (`Tracer::scope`, `carry`); within it, spans are entered one in the other and left
 //! in the reverse order. Work that goes on

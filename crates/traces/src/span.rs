@@ -1,4 +1,4 @@
-//! `Span`: a piece of work with a beginning and an end, what it was about, and what happened in it.
+//! `Span`: a piece of work with a start and an end, attributes and events.
 
 use crate::ids::span_id;
 use crate::library::{Library, Role};

@@ -1,4 +1,4 @@
-//! `Tracer`: begins traces, samples them, and has what ends sent to the collector.
+//! `Tracer`: begins traces, samples them, and sends ended spans to the collector.
 
 use crate::batch::{self, FLUSH_MAX};
 use crate::configuration::TracingConfiguration;

@@ -1,4 +1,4 @@
-//! Certificates: what a signer hands out, and what a trust bundle holds.
+//! Certificates: those that a signer issues, and those in a trust bundle.
 
 use crate::der::Result;
 use crate::{Malformed, malformed, pem};

@@ -1,4 +1,4 @@
-//! PEM blocks, found as Go's encoding/pem finds them: what is a block here is a block to whoever signs.
+//! PEM blocks, found as Go's encoding/pem finds them, so that server and signer see the same blocks.
 
 use base64::Engine;
 use base64::alphabet;

@@ -1,4 +1,4 @@
-//! `CertificateRequest`: a PKCS #10 request, read once and in one way by all who look at one.
+//! `CertificateRequest`: a PKCS #10 request, parsed once and in one way for all checks.
 
 use crate::der::{self, BIT_STRING, DerReader, INTEGER, OCTET_STRING, Result, SEQUENCE, SET, syntax};
 use crate::key::{self, PublicKey};

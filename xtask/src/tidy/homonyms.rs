@@ -1,4 +1,4 @@
-//! Homonyms: a name that several things bear says little of any of them, so at most two may bear it.
+//! Homonyms: at most two things may have the same name.
 
 use super::tokens::{is_word, product_tokens};
 use std::collections::BTreeMap;

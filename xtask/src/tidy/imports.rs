@@ -1,4 +1,4 @@
-//! Imports among the files of one crate: which file names what another one defines.
+//! Imports among the files of one crate: the names that a file takes from others.
 
 use super::tokens::product_tokens;
 use std::collections::{BTreeMap, BTreeSet};

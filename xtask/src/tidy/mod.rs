@@ -1,4 +1,4 @@
-//! Checks of what no compiler checks: sizes, first lines, words, rooms and their dependencies.
+//! Checks that no compiler makes: sizes, first lines, words, crates and their dependencies.
 
 mod circles;
 mod dependencies;

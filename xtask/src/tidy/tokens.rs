@@ -1,4 +1,4 @@
-//! Words and signs of Rust's source, without comments, literals and what stands for tests alone.
+//! Tokens of Rust's source, without comments, literals and test code.
 
 /// The tokens of a source outside tests: names, `::`, and single signs.
 pub fn product_tokens(text: &str) -> Vec<&str> {

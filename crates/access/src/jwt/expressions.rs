@@ -1,4 +1,4 @@
-//! Expressions of an AuthenticationConfiguration: what claims mean, and what must hold of claims and users.
+//! Expressions of an AuthenticationConfiguration: mappings of claims, and rules for claims and users.
 
 use super::configuration::Jwt;
 use pintle_cel::{ANY, Bound, Evaluated, Fault, NoTexts, Program, Scope, Type};

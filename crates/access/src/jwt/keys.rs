@@ -1,4 +1,4 @@
-//! `KeySet`: an issuer's public keys, as JSON (RFC 7517), and what they have signed.
+//! `KeySet`: an issuer's public keys, as JSON (RFC 7517), and the verification of signatures.
 
 use super::compact::Unproven;
 use aws_lc_rs::signature::{

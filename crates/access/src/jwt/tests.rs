@@ -1,4 +1,4 @@
-//! Claims and configurations: what counts, and what is refused in which words.
+//! Claims and configurations, accepted and refused, with upstream's messages.
 
 use super::claims;
 use super::expressions::Expressions;

@@ -1,4 +1,4 @@
-//! The Node authorizer: a kubelet reaches what its pods refer to, its own objects, and little else.
+//! The Node authorizer: a kubelet may read the objects that its pods refer to, its own objects, and little else.
 
 mod authorize;
 mod graph;

@@ -1,4 +1,4 @@
-//! Role based access control: rules of roles, who they are bound to, and what may not be granted.
+//! Role based access control: rules of roles, their bindings to subjects, and the prevention of escalation.
 
 mod binding;
 mod escalation;

@@ -1,4 +1,4 @@
-//! Expressions of webhooks and policies: what they may look at, and what they say of a request.
+//! Expressions of webhooks and policies: their variables, and their evaluation.
 
 mod activation;
 mod condition;

@@ -1,4 +1,5 @@
-//! AlwaysPullImages: images are pulled at every start, so that nobody uses one that others have the credentials for.
+//! AlwaysPullImages: images are pulled at every start, so that no pod uses an image on the node that only others have
+//! credentials for.
 
 use crate::plugin::Plugin;
 use crate::request::Request;

@@ -1,4 +1,5 @@
-//! CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may have which certificates issued.
+//! CertificateApproval, CertificateSigning, CertificateSubjectRestriction: permissions for approving and signing
+//! certificate requests, and limits on their subjects.
 
 use crate::plugin::Plugin;
 use crate::request::Request;

@@ -1,4 +1,4 @@
-//! ClusterTrustBundleAttest: who says what to trust a signer by needs permission for that signer.
+//! ClusterTrustBundleAttest: a trust bundle of a signer needs a permission for that signer.
 
 use super::certificates::is_permitted;
 use crate::plugin::Plugin;

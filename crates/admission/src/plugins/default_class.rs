@@ -1,4 +1,4 @@
-//! DefaultStorageClass and DefaultIngressClass: what names no class gets the class that is marked as default.
+//! DefaultStorageClass and DefaultIngressClass: objects without a class get the default class.
 
 use crate::plugin::Plugin;
 use crate::request::Request;

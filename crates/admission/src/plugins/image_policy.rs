@@ -1,4 +1,4 @@
-//! ImagePolicyWebhook: a server elsewhere says whether a pod's images may be used.
+//! ImagePolicyWebhook: a webhook allows or refuses the images of a pod.
 
 use crate::plugin::{Outcome, Plugin};
 use crate::request::Request;

@@ -1,4 +1,4 @@
-//! LimitRanger: the limit ranges of a namespace complete and bound what pods and claims ask for.
+//! LimitRanger: the limit ranges of a namespace set and bound the resources of pods and claims.
 
 use crate::plugin::Plugin;
 use crate::request::Request;

@@ -1,4 +1,4 @@
-//! NamespaceExists: nothing is written or deleted in a namespace that there is not.
+//! NamespaceExists: refuses writes and deletes in a namespace that does not exist.
 
 use crate::plugin::Plugin;
 use crate::request::{Request, not_found};

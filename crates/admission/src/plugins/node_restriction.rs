@@ -1,4 +1,4 @@
-//! NodeRestriction: a kubelet writes its own node, the pods on it, and what belongs to those.
+//! NodeRestriction: a kubelet may only write its own node, the pods on it, and objects that belong to those.
 
 use super::certificates;
 use super::pod_references::api_reference;

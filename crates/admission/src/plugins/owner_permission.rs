@@ -1,5 +1,5 @@
-//! OwnerReferencesPermissionEnforcement: who may not delete an object may not give it another owner, and who
-//! blocks the deletion of an owner must be allowed to set its finalizers.
+//! OwnerReferencesPermissionEnforcement: changing owners of an object needs the right to delete it, and blocking the
+//! deletion of an owner needs the right to set its finalizers.
 
 use crate::plugin::Plugin;
 use crate::request::Request;

@@ -1,4 +1,4 @@
-//! PodNodeSelector: the pods of a namespace go to the nodes that the namespace, or the configuration, says.
+//! PodNodeSelector: restricts the pods of a namespace to the nodes that the namespace or the configuration selects.
 
 use crate::plugin::Plugin;
 use crate::request::{Request, not_found, plain};

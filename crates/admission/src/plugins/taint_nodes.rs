@@ -1,4 +1,4 @@
-//! TaintNodesByCondition: a new node takes no pods until it is said to be ready.
+//! TaintNodesByCondition: a new node gets a taint that keeps pods away until it is ready.
 
 use super::tolerations::push;
 use crate::plugin::Plugin;

@@ -1,4 +1,4 @@
-//! Admission policies of the cluster: which policies with which bindings are about a request, and what they say of it.
+//! Admission policies of the cluster: matching of policies and bindings to a request, and their evaluation.
 
 pub mod authorize;
 mod matching;

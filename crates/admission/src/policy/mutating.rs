@@ -1,4 +1,4 @@
-//! MutatingAdmissionPolicy: expressions of the cluster's own policies change what is written.
+//! MutatingAdmissionPolicy: expressions of the cluster's policies mutate objects.
 
 use super::mutator::{MutationError, Mutator};
 use super::reinvocation::Reinvocation;

@@ -1,4 +1,4 @@
-//! ValidatingAdmissionPolicy: expressions of the cluster's own policies judge what is written.
+//! ValidatingAdmissionPolicy: expressions of the cluster's policies validate objects.
 
 use super::source::{Binding, Hook, Policy, PolicySource};
 use super::validator::{Validator, ValidatorDecision};

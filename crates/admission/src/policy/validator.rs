@@ -1,4 +1,4 @@
-//! A validating policy's expressions made ready, and what they say of a request.
+//! `Validator`: the compiled expressions of a validating policy, and their results for a request.
 
 use crate::cel::{Activation, COST_SUM_MAX, Condition, Evaluation, EvaluationFailure, Variables};
 use crate::metrics::{AdmissionStep, Owner};

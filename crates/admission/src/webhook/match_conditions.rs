@@ -1,4 +1,4 @@
-//! Expressions that say which of the requests that rules match are really meant.
+//! Match conditions: expressions that narrow the requests matched by rules.
 
 use super::predicates::Matched;
 use super::versioned::VersionedAttributes;

@@ -1,4 +1,4 @@
-//! Answers of webhooks: decoded as upstream's codec does it, with its words for what is wrong, and verified.
+//! Answers of webhooks: decoded as upstream's codec does it, with its errors, and verified.
 
 use super::review::ReviewVersion;
 use pintle_object::{Map, Value, bytes, json, yaml};

@@ -1,4 +1,5 @@
-//! AdmissionReviews: what webhooks are sent, in the versions v1 and v1beta1, field by field in the order of their types.
+//! AdmissionReviews: the requests to webhooks, in the versions v1 and v1beta1, field by field in the order of their
+//! types.
 
 use super::versioned::VersionedAttributes;
 use crate::cel::options;

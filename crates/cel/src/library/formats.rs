@@ -1,4 +1,4 @@
-//! Formats by name, and what is wrong with a text of one.
+//! Named formats, and the errors of texts that do not match them.
 
 use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};

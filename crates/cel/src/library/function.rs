@@ -1,4 +1,4 @@
-//! Functions and their overloads, whose types are written as text.
+//! Functions and their overloads; types are written as text.
 
 use crate::cost::Cost;
 use crate::types::Type;

@@ -1,4 +1,4 @@
-//! The functions there are: their types, what they cost, and what they do.
+//! The functions: their types, costs and code.
 //!
 //! Types are written as text and read when a function is looked up: few are needed at a time.
 

@@ -1,4 +1,4 @@
-//! Quantities, and what they share with versions: order and parts.
+//! Quantities, and the functions that they share with versions: order and parts.
 
 use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};

@@ -1,5 +1,5 @@
-//! Serves what the stored CustomResourceDefinitions say: accepts their names, installs and removes their
-//! resources, and removes the objects of those that are deleted.
+//! Serves the stored CustomResourceDefinitions: accepts their names, installs and removes their resources, and removes
+//! the objects of deleted ones.
 
 mod names;
 

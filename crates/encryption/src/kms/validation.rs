@@ -1,4 +1,4 @@
-//! Checks of what a plugin gives and of what stands beside values.
+//! Checks of a plugin's answers, and of the annotations stored with values.
 
 use crate::failure::{Failure, joined};
 use crate::kms::wire::{AES_GCM_KEY, EncryptedObject, SEED};

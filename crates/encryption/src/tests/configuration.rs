@@ -1,4 +1,4 @@
-//! Configurations: what is refused, in upstream's words.
+//! Refused configurations, with upstream's messages.
 
 use super::{KEY_16, KEY_32, open_file, refusal, write};
 

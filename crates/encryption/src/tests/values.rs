@@ -1,4 +1,4 @@
-//! Values: their form, who reads them, and what is refused.
+//! Values: their format, their decryption, and refusals.
 
 use super::{KEY_16, KEY_32, load, open, store};
 use crate::aes::{Cbc, Gcm};

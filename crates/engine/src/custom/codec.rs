@@ -1,4 +1,4 @@
-//! The codec of custom resources, whose objects are JSON by the schemas of their definition.
+//! The codec of custom resources: JSON by the schemas of their definition.
 
 use super::webhook::ConversionWebhook;
 use crate::request::body::{Body, unrecognized};

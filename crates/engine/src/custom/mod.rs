@@ -1,4 +1,4 @@
-//! Custom resources: what is served for a CustomResourceDefinition, and how its objects differ from built-in ones.
+//! Custom resources: from a CustomResourceDefinition to served resources, and the code that differs from built-in ones.
 //!
 //! Objects are trees of JSON in which only the metadata has a type; they are stored as JSON, and shown with their
 //! keys sorted.

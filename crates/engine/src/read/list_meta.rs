@@ -1,4 +1,4 @@
-//! Bodies of answers that are made from trees, partial metadata, and what lists say of themselves.
+//! Bodies of answers that are made from trees, partial metadata, and the metadata of lists.
 
 use crate::engine::Engine;
 use crate::read::list::Listing;

@@ -1,4 +1,4 @@
-//! Tables: what `kubectl get` prints, with a row per object.
+//! Tables for `kubectl get`, with a row per object.
 
 use crate::engine::Engine;
 use crate::read::list::Listing;

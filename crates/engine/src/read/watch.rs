@@ -1,4 +1,4 @@
-//! Watch: what happened to the objects that a client selects, in order.
+//! Watch: the changes of the objects that a client selects, in order.
 
 use crate::engine::Engine;
 use crate::read::get::read_version;

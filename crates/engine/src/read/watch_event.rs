@@ -1,4 +1,4 @@
-//! `WatchEvent`: what happened to an object, as a selection of objects sees it.
+//! `WatchEvent`: the change of an object as a selection of objects sees it.
 
 use crate::read::selection::Selection;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! The objects in bodies of requests, and what is left of them for the audit.
+//! The objects in bodies of requests, and their copies for the audit.
 
 use crate::engine::Engine;
 use crate::request::body::{self, Body};

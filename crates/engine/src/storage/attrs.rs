@@ -1,4 +1,4 @@
-//! Attributes of objects: what selectors compare, `fieldSelector=spec.nodeName=n1` among it.
+//! Attributes of objects: labels and fields for selectors, such as `fieldSelector=spec.nodeName=n1`.
 
 use crate::resource::ServedResource;
 use pintle_object::wire::{Payload, WireReader};

@@ -1,4 +1,4 @@
-//! The codec of built-in kinds, whose objects have types in the tables: stored as protobuf, in one version.
+//! The codec of built-in kinds: types from the tables, stored as protobuf in one version.
 
 use crate::request::body::{self, Body};
 use crate::request::options::FieldValidation;

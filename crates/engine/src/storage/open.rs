@@ -1,4 +1,4 @@
-//! Opens the store: which collections there are, and what the store must know of stored bytes.
+//! Opens the store: its collections, and the readers of attributes.
 
 use crate::engine::Engine;
 use crate::resource::ServedResource;

@@ -1,4 +1,4 @@
-//! Deletecollection: deletes what a list of the same options shows.
+//! Deletecollection: deletes the objects that a list with the same options shows.
 
 use crate::engine::Engine;
 use crate::read::list::Listing;

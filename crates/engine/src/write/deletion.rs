@@ -1,4 +1,4 @@
-//! The state machine of deletion: what a delete does next to an object, by its finalizers and grace period.
+//! The state machine of deletion: the next step for an object, by its finalizers and grace period.
 //!
 //! ```text
 //! alive --delete--> gone                                     nothing holds it

@@ -1,5 +1,5 @@
-//! The one compare-and-swap loop (upstream: `GuaranteedUpdate`): reads the current state of a key, lets an update say what
-//! is to be there next, commits that, and begins again when another write came in between.
+//! The one compare-and-swap loop (upstream: `GuaranteedUpdate`): reads the current state of a key, lets an update
+//! compute the next one, commits it, and starts again after a conflict.
 //!
 //! ```text
 //! current --next--> change --commit--> done --> answer

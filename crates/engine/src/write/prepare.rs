@@ -1,4 +1,5 @@
-//! Everything between admission's two halves: what the system fills in or keeps, the kind's own preparation, validation.
+//! The steps between mutating and validating admission: fields that the system sets or keeps, the kind's own
+//! preparation, validation.
 
 use crate::engine::Engine;
 use crate::request::write_context::WriteContext;

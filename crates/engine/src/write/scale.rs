@@ -1,4 +1,4 @@
-//! The scale subresource: how many replicas an object wants and has, in one form for all kinds.
+//! The scale subresource: the wanted and actual number of replicas, in one form for all kinds.
 
 use crate::engine::Engine;
 use crate::request::write_context::{Answer, WriteContext, WriteResult};

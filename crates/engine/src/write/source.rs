@@ -1,4 +1,4 @@
-//! The sources of what a write makes: of a new object, and of a new version of one that is there.
+//! The sources of a write: of a new object, and of a new version of an existing one.
 
 use pintle_object::{Status, Value};
 

@@ -1,4 +1,5 @@
-//! The token subresource of service accounts: finds the account and what the token is bound to; the caller signs it.
+//! The token subresource of service accounts: finds the account and the object that the token is bound to; the caller
+//! signs it.
 
 use crate::engine::Engine;
 use crate::request::write_context::WriteContext;

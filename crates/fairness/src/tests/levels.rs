@@ -1,4 +1,4 @@
-//! Levels beside each other: what each gets of the server's seats, and which requests come to it.
+//! Several levels: their seats, and the classification of requests.
 
 use super::virtual_time::VirtualClock;
 use crate::clock::Clock;

@@ -1,4 +1,4 @@
-//! Levels in virtual time: against a plain model, and by what must hold whatever comes.
+//! Levels in virtual time: against a plain model, and by properties.
 
 mod levels;
 mod model;

@@ -1,4 +1,4 @@
-//! A plain model of a level: all queues in a list, every sum made anew each time, lingering seats as events. Levels
+//! A plain model of a level: all queues in a list, every sum computed anew each time, lingering seats as events. Levels
 //! must dispatch the same requests at the same moments.
 
 use super::virtual_time::{End, Plan, Simulation};

@@ -1,4 +1,4 @@
-//! Cluster IPs and node ports: the seam to what hands them out, and pools of them.
+//! Cluster IPs and node ports: the seam to the allocators, and pools.
 
 mod error;
 pub mod ip;

@@ -1,4 +1,4 @@
-//! Definitions in groups of the Kubernetes community need an approval, which an annotation tells.
+//! Definitions in groups of the Kubernetes community need an approval in an annotation.
 
 use pintle_object::field::quote;
 

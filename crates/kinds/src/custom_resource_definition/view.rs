@@ -1,4 +1,4 @@
-//! The specification as upstream's checks see it: what all versions have in common stands beside them, not in them.
+//! The specification as upstream's checks see it: the parts that all versions share are hoisted out of them.
 
 use pintle_object::Value;
 use std::collections::BTreeMap;

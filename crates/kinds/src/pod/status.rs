@@ -1,4 +1,4 @@
-//! Updates of pods through `status`: what nodes and schedulers report.
+//! Updates of pods through `status`: the reports of nodes and schedulers.
 
 use super::validate;
 use crate::validation::check::{self, invalid_all, present};

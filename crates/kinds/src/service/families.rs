@@ -1,4 +1,4 @@
-//! IP families of a Service: what it asks for, completed by what the cluster has.
+//! IP families of a Service: its own wishes, completed from the families of the cluster.
 
 use crate::service::facts::{invalid, is_headless, kind};
 use crate::validation::net;

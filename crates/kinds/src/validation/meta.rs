@@ -1,4 +1,4 @@
-//! Object metadata: names, labels, annotations, owners, finalizers, and what an update may not change.
+//! Object metadata: names, labels, annotations, owners, finalizers, and immutable fields.
 
 use super::{NameRule, net};
 use pintle_object::content::{self, Messages};

@@ -1,4 +1,4 @@
-//! IP addresses and CIDRs: what fields take that were strict from the start, and what older ones take.
+//! IP addresses and CIDRs: the syntax of fields that were strict from the start, and of older ones.
 
 use pintle_object::field::quote;
 use pintle_object::{FieldErrors, GatedRules, Path};

@@ -1,4 +1,4 @@
-//! CertificateSigningRequest: the request, who may sign it, and what was decided.
+//! CertificateSigningRequest: the request, its signer, and the decision about it.
 
 use super::{NameRule, check, meta};
 use pintle_object::field::quote;

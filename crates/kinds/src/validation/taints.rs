@@ -1,4 +1,4 @@
-//! Taints of nodes, and the annotations of old that said what now are taints.
+//! Taints of nodes, and the former annotations for them.
 
 use super::check::{invalid_all, present};
 use super::internal_type;

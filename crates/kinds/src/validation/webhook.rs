@@ -1,4 +1,4 @@
-//! Webhooks: who is called, about what, and what may come back.
+//! Webhooks: the address, the rules and the accepted versions of a webhook.
 
 use super::{admission_rules, check};
 use pintle_cel::Scope;

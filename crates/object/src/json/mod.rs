@@ -1,4 +1,4 @@
-//! JSON by Go's rules: what encoding/json and sigs.k8s.io/json accept, and how they write it.
+//! JSON by Go's rules: reading and writing as encoding/json and sigs.k8s.io/json do.
 
 pub mod read;
 pub mod write;

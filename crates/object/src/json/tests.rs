@@ -1,4 +1,4 @@
-//! JSON that Go accepts, its complaints, and how it writes.
+//! JSON that Go accepts, its errors, and its output.
 
 use super::*;
 use crate::value::Value;

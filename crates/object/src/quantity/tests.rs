@@ -1,4 +1,4 @@
-//! Quantities that upstream accepts and refuses, and what it writes for them.
+//! Quantities that upstream accepts and refuses, and their canonical form.
 
 use super::*;
 

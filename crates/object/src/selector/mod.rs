@@ -1,4 +1,4 @@
-//! Label selectors and field selectors: what list, watch and controllers choose objects by.
+//! Label selectors and field selectors, by which lists, watches and controllers choose objects.
 
 mod field;
 mod label;

@@ -1,4 +1,4 @@
-//! Selectors that upstream accepts and refuses, and what they match.
+//! Selectors that upstream accepts and refuses, and their matches.
 
 use super::*;
 use crate::field::{FieldErrors, Path};

@@ -1,4 +1,4 @@
-//! Sets of fields of an object: what `managedFields` records of each manager.
+//! Sets of fields of an object, as `managedFields` records them for each manager.
 
 mod element;
 mod quick;

@@ -1,4 +1,4 @@
-//! Accounts what a write that is not an apply changed to its manager.
+//! Assigns the changes of a write that is not an apply to its manager.
 
 use super::cap::cap;
 use super::entries::{Entry, Managed, ManagedOperation};

@@ -1,4 +1,4 @@
-//! Merges a configuration that nobody manages into an object: what a mutating policy sets.
+//! Merges a configuration without a manager into an object: the changes of a mutating policy.
 
 use super::atom::{Atom, Ty, atom};
 use super::{check, merge::merge};

@@ -1,5 +1,5 @@
-//! Objects seen through their schema, as server-side apply sees them: what is a leaf, what is a list item with
-//! keys, and which fields differ between two objects.
+//! Objects seen through their schema, as server-side apply sees them: leaves, list items with keys, and the fields that
+//! differ between two objects.
 
 mod atom;
 mod check;

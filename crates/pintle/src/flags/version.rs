@@ -1,4 +1,4 @@
-//! `--version`: what the server says of its version, or says that it is.
+//! `--version`: prints the server's version, or sets the one that it reports.
 
 use crate::flags::stop::Stop;
 use clap::{Arg, ArgAction};

@@ -1,4 +1,4 @@
-//! Custom resources: a CRD's schema compiled once, and what it does to objects: prune, default, check.
+//! Custom resources: a CRD's schema compiled once, and its use on objects: prune, default, check.
 //!
 //! Objects of built-in kinds are checked by the rules of their kind in the engine; nothing here is for them.
 

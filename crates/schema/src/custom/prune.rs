@@ -1,4 +1,4 @@
-//! Removes what the schema does not name.
+//! Removes fields that the schema does not name.
 
 use crate::custom::node::{Additional, Node};
 use pintle_object::Value;

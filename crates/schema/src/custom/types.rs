@@ -1,4 +1,4 @@
-//! Types of custom resources: what tells, in a CRD's schema, which fields and items belong to a manager of fields.
+//! Types of custom resources for server-side apply: the fields and list items of a CRD's schema that a manager can own.
 //!
 //! Objects of custom resources are decoded without these types; only managed fields look at them.
 

@@ -1,4 +1,4 @@
-//! `Verdict`: the errors of a check, and how much of the schema a value has passed.
+//! `Verdict`: the errors of a check, and the part of the schema that a value has passed.
 
 use super::spot::Spot;
 use pintle_object::field::{Shown, quote};

@@ -1,4 +1,4 @@
-//! Cuts messages down to the fields that somebody asks for: what is dropped is never decoded.
+//! Cuts messages down to wanted fields; the others are never decoded.
 //!
 //! ```text
 //! paths:  spec.nodeName, status

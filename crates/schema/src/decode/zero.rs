@@ -1,4 +1,4 @@
-//! Zero values: what Go's encoder shows for a field that was never set.
+//! Zero values: the JSON of Go's encoder for a field that was never set.
 
 use crate::model::{Presence, Schema, Shape, Struct, TypeId};
 use pintle_object::{Map, Text, Value};

@@ -1,4 +1,4 @@
-//! Protobuf to JSON without a tree in between: what GET and LIST of stored objects run on.
+//! Protobuf to JSON without a tree in between, for GET and LIST of stored objects.
 //!
 //! A message's fields stand in the order of their numbers, JSON wants them in declared order. So each struct
 //! is read twice: once to note where each field's bytes are, once more to write them.

@@ -1,4 +1,4 @@
-//! The other servers, and what is known of what they serve.
+//! The aggregated API servers, and their documents.
 
 use crate::aggregation::discovery::Merged;
 use crate::aggregation::documents::Documents;

@@ -1,4 +1,4 @@
-//! OpenAPI documents of other servers: what they say of one API, and how that is put into this server's own.
+//! OpenAPI documents of other servers: the part about one API, and its merge into this server's own.
 
 use super::documents::{Version2, hex};
 use pintle_object::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! Answers as audit events tell them: which of them are objects, their JSON, and the fields of a Status.
+//! Answers in audit events: the kinds of answers that are objects, their JSON, and the fields of a Status.
 
 use crate::negotiate;
 use crate::request::Request;

@@ -1,4 +1,4 @@
-//! Answers in every encoding, as events tell them.
+//! Answers in every encoding, as events record them.
 
 use super::response::{ResponseFormat, recorded, status_of};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Access, wired to the store: the authorizers of the command line, and what they follow.
+//! `Access`: the authorizers of the command line, with the stored objects that they depend on.
 
 mod informer;
 mod node;

@@ -1,4 +1,4 @@
-//! The Node authorizer over the stored pods, volumes and what else nodes have to do with.
+//! The Node authorizer over the stored pods, volumes and other objects of its graph.
 
 use super::informer::{Informer, Lagged};
 use pintle_access::node::{Graph, NodeSource, POD_FIELDS, authorize, identity};

@@ -1,4 +1,4 @@
-//! `/debug/api_priority_and_fairness/`: what waits where, as text.
+//! `/debug/api_priority_and_fairness/`: levels, queues and waiting requests, as text.
 
 use super::Turns;
 use crate::request::Request;

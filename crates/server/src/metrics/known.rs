@@ -1,5 +1,4 @@
-//! Series whose labels are known in advance, or were asked for before: every request counts in them, so they are looked
-//! up once.
+//! Cached series of metrics: every request counts in them, so each is looked up once.
 
 use pintle_metrics::{Counter, Histogram, Series, same};
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! The observation of one request, from its answer to the end of it.
+//! The metrics of one request, from its answer to the end of it.
 
 use super::known::RequestSeries;
 use super::{COMPONENT, Labels, Metrics, labels};

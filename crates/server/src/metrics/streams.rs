@@ -1,4 +1,5 @@
-//! Streams of processes and ports: which way they go, and how those ended that are translated or carried here.
+//! Metrics of streams of processes and ports: the protocol, and the result of those that are translated or tunneled
+//! here.
 
 use super::labels;
 use pintle_metrics::{Counters, Registry};

@@ -1,4 +1,4 @@
-//! `Index`: every document of version 3, and whose it is.
+//! `Index`: every OpenAPI v3 document, and the server that it comes from.
 
 use super::page::{Page, hex, location};
 use crate::aggregation::{OwnDocument, RemoteDocuments};

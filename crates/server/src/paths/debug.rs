@@ -1,5 +1,5 @@
-//! `/debug`: pages for those who look into the process (`--profiling`), and the verbosity of the log, changed while the
-//! server runs. (`k8s.io/apiserver/pkg/server/routes`.)
+//! `/debug`: pages about the process (`--profiling`), and the verbosity of the log, changed while the server runs.
+//! (`k8s.io/apiserver/pkg/server/routes`.)
 
 use crate::app::App;
 use crate::exchange::Exchange;

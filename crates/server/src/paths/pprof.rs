@@ -1,4 +1,4 @@
-//! `/debug/pprof/`: profiles of the process, for Go's `pprof` and what reads its format. (`net/http/pprof`.)
+//! `/debug/pprof/`: profiles of the process, for Go's `pprof` and other readers of its format. (`net/http/pprof`.)
 
 use crate::request::Request;
 use crate::response::Response;

@@ -1,4 +1,4 @@
-//! `/statusz` and `/flagz`: what runs here, since when, and with which flags. As text for people, or as an object of
+//! `/statusz` and `/flagz`: version, start time and flags of this server, as text for people or as an object of
 //! `config.k8s.io`. (`k8s.io/apiserver/pkg/server/statusz`, `flagz`; KEP-4827, KEP-4828.)
 
 use crate::accept::{Clause, clauses};

@@ -1,4 +1,4 @@
-//! Measures what a request takes: the time that threads work on it, and the bytes of its answer.
+//! Measures the cost of a request: the time that threads work on it, and the bytes of its answer.
 
 use super::sketch::Figures;
 use super::{RequestKind, Top};

@@ -1,4 +1,4 @@
-//! `/debug/pintle/top`: the heaviest users and kinds of requests as JSON, for those who may read metrics.
+//! `/debug/pintle/top`: the heaviest users and kinds of requests as JSON, for users who may read metrics.
 
 use super::sketch::{LONG, SHORT, SketchEntry};
 use super::{RequestKind, Shard, Top};

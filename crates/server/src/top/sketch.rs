@@ -1,4 +1,4 @@
-//! The heaviest of many, in bounded space: who costs much is kept, and who is new takes the place of who costs least
+//! The heaviest of many keys, in bounded space: heavy ones are kept, and a new one takes the place of the lightest
 //! (Metwally's Space-Saving, with costs that fade).
 
 use foldhash::{HashMap, HashMapExt as _};

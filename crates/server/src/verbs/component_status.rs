@@ -1,4 +1,4 @@
-//! ComponentStatus: an old way to ask how the parts of a control plane are; nothing of it is stored.
+//! ComponentStatus: an old API for the health of a control plane's parts; it is not stored.
 
 use crate::app::App;
 use crate::negotiate;

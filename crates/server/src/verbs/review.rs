@@ -1,4 +1,4 @@
-//! Reviews: questions about who one is and what one may do, answered from authentication and authorization.
+//! Reviews: questions about users and their rights, answered from authentication and authorization.
 
 use super::review_selector;
 use crate::app::App;

@@ -1,4 +1,4 @@
-//! The selectors of a question about access: what cannot be read of them is ignored, and said.
+//! The selectors of a question about access: unreadable parts are ignored, with a warning.
 
 use pintle_object::Value;
 use pintle_object::selector::{FieldSelector, LabelSelector, Operator, Requirement};

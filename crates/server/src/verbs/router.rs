@@ -1,4 +1,5 @@
-//! The router's own checks of a request about a built-in resource: of what it brings, and of what it accepts.
+//! The router's own checks of a request about a built-in resource: of its content type, and of the types that it
+//! accepts.
 
 use super::patch;
 use crate::negotiate;

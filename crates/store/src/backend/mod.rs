@@ -1,4 +1,4 @@
-//! The narrow seam to what makes writes durable.
+//! The seam to the durable log.
 
 pub mod sqlite;
 

@@ -1,4 +1,4 @@
-//! Objects of what comes out of etcd: values over the seam of encryption, and their attributes.
+//! Objects from etcd: values over the seam of encryption, and their attributes.
 
 use crate::attrs::AttrReader;
 use crate::backend::Row;

@@ -1,4 +1,4 @@
-//! The contract of the store; what the tests share.
+//! The contract of the store; shared code of the tests.
 
 mod contract;
 mod crash;

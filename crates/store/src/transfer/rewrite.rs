@@ -1,4 +1,4 @@
-//! The values of a copy: as they are, or encrypted anew on the way.
+//! The values of a copy: as they are, or encrypted anew.
 
 use super::place::StorePlace;
 use crate::backend::{BackendError, Row};

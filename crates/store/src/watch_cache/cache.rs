@@ -1,4 +1,4 @@
-//! The objects in memory: all collections, and how a batch of changes becomes visible in them.
+//! The cache: all collections in memory, and the publication of a batch of changes.
 
 use crate::attrs::Attrs;
 use crate::object::{CollectionId, Object, Revision};

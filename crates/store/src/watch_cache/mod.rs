@@ -1,4 +1,4 @@
-//! The watch cache: all objects in memory, and how watchers learn of what changes.
+//! The watch cache: all objects in memory, and the dispatch of their changes to watchers.
 //!
 //! ```text
 //! writer, etcd watch -> cache -> collection: snapshot, event window

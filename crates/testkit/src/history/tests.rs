@@ -1,4 +1,4 @@
-//! Histories that a store can have answered, and such that it cannot.
+//! Histories that a store can have answered, and impossible ones.
 
 use super::*;
 use crate::Random;

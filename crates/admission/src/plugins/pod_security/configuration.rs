@@ -1,4 +1,4 @@
-//! The plugin's configuration: what holds where labels say nothing, and whom the plugin leaves alone.
+//! The plugin's configuration: defaults for namespaces without labels, and exemptions.
 
 use super::policy::{PodSecurityPolicy, read_level_text, read_version_text};
 use pintle_object::Value;

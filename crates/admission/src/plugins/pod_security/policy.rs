@@ -1,4 +1,4 @@
-//! Policies: what the labels of a namespace ask for, by mode, level and version.
+//! Policies: the levels and versions that the labels of a namespace set, by mode.
 
 use pintle_object::{FieldErrors, Map, Path};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! ResourceQuota: what a namespace may use in all; a request that fits is charged before it is stored.
+//! ResourceQuota: bounds the sum of a namespace's resources; a request that fits is charged before it is stored.
 
 mod amounts;
 mod scope;

@@ -1,4 +1,4 @@
-//! The status of a claim: the devices it got, and who uses them.
+//! The status of a claim: its allocated devices, and its consumers.
 
 use super::claim::{Names, request_reference, request_references};
 use super::{

@@ -1,4 +1,4 @@
-//! Capacity of a device that many claims share: how much each may ask for.
+//! Capacity of a device that many claims share: the amount that each may request.
 
 use super::{Bounds, list};
 use crate::validation::check::present;

@@ -1,4 +1,4 @@
-//! The status of a job: counts, and the transitions that whoever runs the job may make.
+//! The status of a job: counts, and the transitions that a job controller may make.
 
 use super::indexes;
 use super::policy::invalid_whole;

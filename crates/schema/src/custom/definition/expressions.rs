@@ -1,4 +1,4 @@
-//! The expressions of `x-kubernetes-validations`: whether they compile, and what they may cost.
+//! The expressions of `x-kubernetes-validations`: compilation, and cost limits.
 
 use super::internal;
 use pintle_cel::{Compiled, Decl, Fault, Scope, Type};

@@ -1,4 +1,4 @@
-//! Structural schemas: every field has one type, said outside of `allOf`, `anyOf`, `oneOf` and `not`.
+//! Structural schemas: every field has one type, given outside of `allOf`, `anyOf`, `oneOf` and `not`.
 
 use pintle_object::{FieldErrors, Path, Value};
 

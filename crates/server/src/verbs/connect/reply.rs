@@ -1,4 +1,4 @@
-//! From a request to what is passed on of it, and from the other side's reply to an answer.
+//! From a request to the one that is passed on, and from the other side's reply to an answer.
 
 use crate::exchange::Exchange;
 use crate::list_body::Cut;
