@@ -1,7 +1,7 @@
 //! Checks of `format` whose text and list are written out.
 
 use crate::checker::Checked;
-use crate::library::{FormatPart, parts, unfit};
+use crate::library::{FormatError, FormatPart, parts};
 use crate::problem::Problem;
 use crate::syntax::{Expr, Literal, SyntaxNode};
 use crate::types::Type;
@@ -22,10 +22,11 @@ pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
         match (part, items.get(place)) {
             (Ok(FormatPart::Text(_)), _) => {}
             (_, None) => return problem(call.at, format!("index {place} out of range")),
-            (Err(why), _) => return problem(call.at, why),
+            (Err(error), _) => return problem(call.at, error.to_string()),
             (Ok(FormatPart::Clause(sign, _)), Some((item, _))) => {
                 if let Some((bad, name)) = unfit_part(item, sign, checked) {
-                    return problem(bad, format!("error during formatting: {}", unfit(sign, &name)));
+                    let error = FormatError::Unfit(sign, name);
+                    return problem(bad, format!("error during formatting: {error}"));
                 }
                 place += 1;
             }

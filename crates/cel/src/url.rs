@@ -1,6 +1,7 @@
 //! URLs as Go takes them apart.
 
 use pintle_object::field::quote;
+use std::fmt;
 
 /// A URL whose parts were told apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,9 +14,53 @@ pub struct CelUrl {
     pub fragment: String,
 }
 
-/// Reads a URL that says where it is: with a scheme, or a path from the root. The error is Go's.
-pub fn parse(text: &str) -> Result<CelUrl, String> {
-    let bad = |why: String| format!("parse {}: {why}", quote(text));
+/// A text that is no URL; prints Go's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlError {
+    text: String,
+    fault: UrlFault,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum UrlFault {
+    Control,
+    Empty,
+    NoScheme,
+    /// It says neither a scheme nor a path from the root.
+    NoRequest,
+    /// The bracket of an address is not closed.
+    Bracket,
+    Port(String),
+    HostCharacter(char),
+    Escape(String),
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "parse {}: {}", quote(&self.text), self.fault)
+    }
+}
+
+impl fmt::Display for UrlFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UrlFault::Control => f.write_str("net/url: invalid control character in URL"),
+            UrlFault::Empty => f.write_str("empty url"),
+            UrlFault::NoScheme => f.write_str("missing protocol scheme"),
+            UrlFault::NoRequest => f.write_str("invalid URI for request"),
+            UrlFault::Bracket => f.write_str("missing ']' in host"),
+            UrlFault::Port(port) => write!(f, "invalid port {} after host", quote(port)),
+            UrlFault::HostCharacter(c) => {
+                write!(f, "invalid character {} in host name", quote(&c.to_string()))
+            }
+            UrlFault::Escape(escape) => write!(f, "invalid URL escape {}", quote(escape)),
+        }
+    }
+}
+
+/// Reads a URL that says where it is: with a scheme, or a path from the root.
+pub fn parse(text: &str) -> Result<CelUrl, UrlError> {
+    let bad = |fault| UrlError { text: text.to_owned(), fault };
     split(text, true).map_err(bad)?;
     let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
     let mut url = split(rest, false).map_err(bad)?;
@@ -23,12 +68,12 @@ pub fn parse(text: &str) -> Result<CelUrl, String> {
     Ok(url)
 }
 
-fn split(text: &str, is_request: bool) -> Result<CelUrl, String> {
+fn split(text: &str, is_request: bool) -> Result<CelUrl, UrlFault> {
     if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-        return Err("net/url: invalid control character in URL".to_owned());
+        return Err(UrlFault::Control);
     }
     if text.is_empty() {
-        return Err("empty url".to_owned());
+        return Err(UrlFault::Empty);
     }
     let (scheme, rest) = scheme(text)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -45,7 +90,7 @@ fn split(text: &str, is_request: bool) -> Result<CelUrl, String> {
     }
     if !path.starts_with('/') {
         let is_opaque = !scheme.is_empty();
-        return if is_opaque || !is_request { Ok(url) } else { Err("invalid URI for request".to_owned()) };
+        return if is_opaque || !is_request { Ok(url) } else { Err(UrlFault::NoRequest) };
     }
     let has_authority = !scheme.is_empty() || (!is_request && !path.starts_with("///"));
     if let Some(after) = path.strip_prefix("//").filter(|_| has_authority) {
@@ -60,12 +105,12 @@ fn split(text: &str, is_request: bool) -> Result<CelUrl, String> {
     Ok(url)
 }
 
-fn scheme(text: &str) -> Result<(&str, &str), String> {
+fn scheme(text: &str) -> Result<(&str, &str), UrlFault> {
     for (place, c) in text.char_indices() {
         match c {
             'a'..='z' | 'A'..='Z' => {}
             '0'..='9' | '+' | '-' | '.' if place > 0 => {}
-            ':' if place == 0 => return Err("missing protocol scheme".to_owned()),
+            ':' if place == 0 => return Err(UrlFault::NoScheme),
             ':' => return Ok((text.get(..place).unwrap_or(""), text.get(place + 1..).unwrap_or(""))),
             _ => break,
         }
@@ -73,28 +118,28 @@ fn scheme(text: &str) -> Result<(&str, &str), String> {
     Ok(("", text))
 }
 
-fn host_of(host: &str) -> Result<String, String> {
+fn host_of(host: &str) -> Result<String, UrlFault> {
     let port = match host.strip_prefix('[') {
         Some(inner) => match inner.rsplit_once(']') {
             Some((_, port)) => port,
-            None => return Err("missing ']' in host".to_owned()),
+            None => return Err(UrlFault::Bracket),
         },
         None => host.rfind(':').and_then(|place| host.get(place..)).unwrap_or(""),
     };
     let is_port = port.is_empty()
         || port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     if !is_port {
-        return Err(format!("invalid port {} after host", quote(port)));
+        return Err(UrlFault::Port(port.to_owned()));
     }
     let fits = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:[]<>\"%".contains(c);
     if let Some(bad) = host.chars().find(|c| !fits(*c)) {
-        return Err(format!("invalid character {} in host name", quote(&bad.to_string())));
+        return Err(UrlFault::HostCharacter(bad));
     }
     unescaped(host, false)
 }
 
 /// A text with its escapes resolved; a plus stands for a space in queries.
-fn unescaped(text: &str, is_query: bool) -> Result<String, String> {
+fn unescaped(text: &str, is_query: bool) -> Result<String, UrlFault> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     let mut place = 0;
@@ -103,8 +148,7 @@ fn unescaped(text: &str, is_query: bool) -> Result<String, String> {
             b'%' => {
                 let digit = |byte: Option<u8>| byte.and_then(|byte| (byte as char).to_digit(16));
                 let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
-                    let escape: String = text.chars().skip(place).take(3).collect();
-                    return Err(format!("invalid URL escape {}", quote(&escape)));
+                    return Err(UrlFault::Escape(text.chars().skip(place).take(3).collect()));
                 };
                 out.push((high * 16 + low) as u8);
                 place += 3;

@@ -4,7 +4,7 @@ use super::function::{Function, function};
 use super::math::text as made;
 use crate::value::{Error, Key, List, Outcome, Value};
 use crate::value::{as_text, double_text};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 pub const FUNCTIONS: &[Function] = &[function("format", ".string,list(dyn)=string!format", format)];
 
@@ -14,6 +14,41 @@ const PRECISION_MAX: usize = 100;
 pub enum FormatPart {
     Text(String),
     Clause(char, Option<usize>),
+}
+
+/// The fault of a format, or of a value in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormatError {
+    End,
+    /// The precision has no end.
+    OpenPrecision,
+    NoPrecision,
+    Precision(usize),
+    Sign(char),
+    /// A value of such a type does not fit a sign.
+    Unfit(char, String),
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wrong = "could not parse formatting clause";
+        let precision = "error while parsing precision";
+        match self {
+            FormatError::End => f.write_str("unexpected end of string"),
+            FormatError::OpenPrecision => {
+                write!(f, "{wrong}: {precision}: could not find end of precision specifier")
+            }
+            FormatError::NoPrecision => {
+                write!(f, "{wrong}: {precision}: error while converting precision to integer")
+            }
+            FormatError::Precision(number) => write!(
+                f,
+                "{wrong}: {precision}: precision {number} exceeds maximum allowed precision {PRECISION_MAX}"
+            ),
+            FormatError::Sign(sign) => write!(f, "{wrong}: unrecognized formatting clause \"{sign}\""),
+            FormatError::Unfit(sign, name) => write!(f, "{}, was given {name}", fitting(*sign)),
+        }
+    }
 }
 
 fn format<'a>(given: &[Value<'a>]) -> Outcome<'a> {
@@ -29,7 +64,7 @@ fn format<'a>(given: &[Value<'a>]) -> Outcome<'a> {
             }
             // The value is asked for before the clause is read.
             Err(_) if place >= list.len() => return Err(out_of_range(place)),
-            Err(why) => return Err(Error::new(why)),
+            Err(error) => return Err(Error::new(error.to_string())),
         }
         if out.len() > super::math::TEXT_BYTES_MAX {
             break;
@@ -44,12 +79,12 @@ fn out_of_range(place: usize) -> Error {
 
 fn formatted(list: &List<'_>, place: usize, sign: char, precision: Option<usize>) -> Result<String, Error> {
     let value = list.at(place).unwrap_or_else(|| Err(out_of_range(place)))?;
-    let wrong = |why: String| Error::new(format!("error during formatting: {why}"));
+    let wrong = |error: FormatError| Error::new(format!("error during formatting: {error}"));
     formatted_value(&value, sign, precision).map_err(wrong)
 }
 
 /// The parts of a format, up to the first that is wrong.
-pub fn parts(format: &str) -> Vec<Result<FormatPart, String>> {
+pub fn parts(format: &str) -> Vec<Result<FormatPart, FormatError>> {
     let mut found = Vec::new();
     let mut text = String::new();
     let mut rest = format.chars().peekable();
@@ -74,11 +109,10 @@ pub fn parts(format: &str) -> Vec<Result<FormatPart, String>> {
     found
 }
 
-fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<FormatPart, String> {
-    let wrong = |why: String| format!("could not parse formatting clause: {why}");
+fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<FormatPart, FormatError> {
     let mut precision = None;
     if rest.peek().is_none() {
-        return Err("unexpected end of string".to_owned());
+        return Err(FormatError::End);
     }
     if rest.next_if_eq(&'.').is_some() {
         let mut digits = String::new();
@@ -86,16 +120,11 @@ fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<FormatP
             digits.push(digit);
         }
         if rest.peek().is_none() {
-            let why = "error while parsing precision: could not find end of precision specifier";
-            return Err(wrong(why.to_owned()));
+            return Err(FormatError::OpenPrecision);
         }
-        let number: usize = digits.parse().map_err(|_| {
-            wrong("error while parsing precision: error while converting precision to integer".to_owned())
-        })?;
+        let number: usize = digits.parse().map_err(|_| FormatError::NoPrecision)?;
         if number > PRECISION_MAX {
-            return Err(wrong(format!(
-                "error while parsing precision: precision {number} exceeds maximum allowed precision {PRECISION_MAX}"
-            )));
+            return Err(FormatError::Precision(number));
         }
         precision = Some(number);
     }
@@ -103,13 +132,13 @@ fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<FormatP
         Some(sign @ ('s' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o')) => {
             Ok(FormatPart::Clause(sign, precision))
         }
-        other => Err(wrong(format!("unrecognized formatting clause \"{}\"", other.unwrap_or(' ')))),
+        other => Err(FormatError::Sign(other.unwrap_or(' '))),
     }
 }
 
-/// The error of a value of a type that does not fit a sign.
-pub fn unfit(sign: char, name: &str) -> String {
-    let what = match sign {
+/// The values that fit a sign.
+fn fitting(sign: char) -> &'static str {
+    match sign {
         'd' => "decimal clause can only be used on integers",
         'f' => "fixed-point clause can only be used on doubles",
         'e' => "scientific clause can only be used on doubles",
@@ -120,12 +149,11 @@ pub fn unfit(sign: char, name: &str) -> String {
             "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, \
              durations, and timestamps"
         }
-    };
-    format!("{what}, was given {name}")
+    }
 }
 
-fn formatted_value(value: &Value<'_>, sign: char, precision: Option<usize>) -> Result<String, String> {
-    let wrong = || unfit(sign, &value.type_name());
+fn formatted_value(value: &Value<'_>, sign: char, precision: Option<usize>) -> Result<String, FormatError> {
+    let wrong = || FormatError::Unfit(sign, value.type_name().to_string());
     match (sign, value) {
         ('s', _) => text(value).ok_or_else(wrong),
         ('d', Value::Int(it)) => Ok(it.to_string()),

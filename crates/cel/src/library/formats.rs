@@ -18,7 +18,7 @@ const FORMATS: [Format; 13] = [
     ("dns1123SubdomainPrefix", 60, |text| content::dns1123_subdomain(&unfinished(text)).to_vec()),
     ("dns1035LabelPrefix", 30, |text| content::dns1035_label(&unfinished(text)).to_vec()),
     ("labelValue", 40, |text| content::label_value(text).to_vec()),
-    ("uri", 1536, |text| crate::url::parse(text).err().into_iter().collect()),
+    ("uri", 1536, |text| crate::url::parse(text).err().map(|error| error.to_string()).into_iter().collect()),
     ("uuid", 58, |text| complaint(is_uuid(text), "does not match the UUID format")),
     ("byte", 84, |text| complaint(!text.is_empty() && bytes::decode(text).is_ok(), "invalid base64")),
     ("date", 117, |text| complaint(is_date(text), "invalid date")),

@@ -24,7 +24,7 @@ mod url;
 #[cfg(test)]
 mod tests;
 
-pub use format::{FormatPart, parts, unfit};
+pub use format::{FormatError, FormatPart, parts};
 pub use formats::pattern_len;
 pub use function::{Function, OPAQUE, named};
 

@@ -3,11 +3,12 @@
 use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 use pintle_object::field::quote;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub const FUNCTIONS: &[Function] = &[
     function("ip", "string=IP!parse;.CIDR=IP", |given| match given {
-        [Value::Text(text)] => parse_ip(text).map(Value::Ip).map_err(Error::new),
+        [Value::Text(text)] => parse_ip(text).map(Value::Ip).map_err(|error| Error::new(error.to_string())),
         [Value::Cidr(ip, _)] => Ok(Value::Ip(*ip)),
         _ => Err(Error::no_overload()),
     }),
@@ -17,7 +18,8 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     function("ip.isCanonical", "string=bool!parsetwice", |given| match given {
         [Value::Text(text)] => {
-            parse_ip(text).map(|ip| Value::Bool(ip.to_string() == **text)).map_err(Error::new)
+            let is_canonical = |ip: IpAddr| Value::Bool(ip.to_string() == **text);
+            parse_ip(text).map(is_canonical).map_err(|error| Error::new(error.to_string()))
         }
         _ => Err(Error::no_overload()),
     }),
@@ -89,7 +91,52 @@ fn is_global_unicast(ip: &IpAddr) -> bool {
         || is_link_local_unicast(ip))
 }
 
-fn parse_ip(text: &str) -> Result<IpAddr, String> {
+/// The fault of a text that is no address or network.
+enum AddressError {
+    Address {
+        text: String,
+        why: &'static str,
+    },
+    Zone(String),
+    /// An IPv4 address in the form of an IPv6 one.
+    Mapped(String),
+    Network {
+        text: String,
+        why: &'static str,
+    },
+    /// The length of a prefix is no number.
+    Bits {
+        text: String,
+        len: String,
+    },
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let network = "network address parse error during conversion from string: netip.ParsePrefix";
+        match self {
+            AddressError::Address { text, why } => {
+                let quoted = quote(text);
+                write!(
+                    f,
+                    "IP Address {quoted} parse error during conversion from string: ParseAddr({quoted}): {why}"
+                )
+            }
+            AddressError::Zone(text) => {
+                write!(f, "IP address {} with zone value is not allowed", quote(text))
+            }
+            AddressError::Mapped(text) => {
+                write!(f, "IPv4-mapped IPv6 address {} is not allowed", quote(text))
+            }
+            AddressError::Network { text, why } => write!(f, "{network}({}): {why}", quote(text)),
+            AddressError::Bits { text, len } => {
+                write!(f, "{network}({}): bad bits after slash: {}", quote(text), quote(len))
+            }
+        }
+    }
+}
+
+fn parse_ip(text: &str) -> Result<IpAddr, AddressError> {
     let place = text.find(['.', ':', '%']);
     let kind = place.and_then(|place| text.get(place..=place));
     let why = match kind {
@@ -101,10 +148,10 @@ fn parse_ip(text: &str) -> Result<IpAddr, String> {
             let plain = text.split_once('%').map_or(text, |(plain, _)| plain);
             match plain.parse::<Ipv6Addr>() {
                 Ok(_) if plain.len() < text.len() => {
-                    return Err(format!("IP address {} with zone value is not allowed", quote(text)));
+                    return Err(AddressError::Zone(text.to_owned()));
                 }
                 Ok(ip) if ip.to_ipv4_mapped().is_some() => {
-                    return Err(format!("IPv4-mapped IPv6 address {} is not allowed", quote(text)));
+                    return Err(AddressError::Mapped(text.to_owned()));
                 }
                 Ok(ip) => return Ok(IpAddr::V6(ip)),
                 Err(_) => "unable to parse IP",
@@ -113,8 +160,7 @@ fn parse_ip(text: &str) -> Result<IpAddr, String> {
         Some(_) => "missing IPv6 address",
         None => "unable to parse IP",
     };
-    let quoted = quote(text);
-    Err(format!("IP Address {quoted} parse error during conversion from string: ParseAddr({quoted}): {why}"))
+    Err(AddressError::Address { text: text.to_owned(), why })
 }
 
 fn why_no_v4(text: &str) -> &'static str {
@@ -137,25 +183,18 @@ fn why_no_v4(text: &str) -> &'static str {
     "IPv4 address too short"
 }
 
-fn parse_cidr(text: &str) -> Result<(IpAddr, u8), String> {
-    let quoted = quote(text);
-    let bad = |why: &str| {
-        format!(
-            "network address parse error during conversion from string: netip.ParsePrefix({quoted}): {why}"
-        )
-    };
+fn parse_cidr(text: &str) -> Result<(IpAddr, u8), AddressError> {
+    let bad = |why| AddressError::Network { text: text.to_owned(), why };
     let (address, len) = text.rsplit_once('/').ok_or_else(|| bad("no '/'"))?;
     let ip: IpAddr = address.parse().map_err(|_| bad("unable to parse IP"))?;
     let is_plain = len.bytes().all(|byte| byte.is_ascii_digit()) && (len.len() == 1 || !len.starts_with('0'));
-    let bad_len = || bad(&format!("bad bits after slash: {}", quote(len)));
+    let bad_len = || AddressError::Bits { text: text.to_owned(), len: len.to_owned() };
     let bits: u8 = Some(len).filter(|_| is_plain).and_then(|len| len.parse().ok()).ok_or_else(bad_len)?;
     if bits > if ip.is_ipv4() { 32 } else { 128 } {
         return Err(bad("prefix length out of range"));
     }
     match ip {
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Err(format!("IPv4-mapped IPv6 address {quoted} is not allowed"))
-        }
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Err(AddressError::Mapped(text.to_owned())),
         ip => Ok((ip, bits)),
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 
 use pintle_object::Value;
+use std::fmt;
 
 /// The schema that a path leads to.
 #[derive(Debug, PartialEq)]
@@ -14,38 +15,64 @@ pub struct Found<'a> {
     pub schema: &'a Value,
 }
 
-/// Follows a path; the error says why it leads nowhere. Brackets may be forbidden.
-pub fn find<'a>(path: &str, schema: &'a Value, brackets: bool) -> Result<Found<'a>, String> {
+/// The fault of a path that leads nowhere; prints upstream's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathError {
+    End,
+    /// There are brackets where they are forbidden.
+    Brackets,
+    Unquoted(String),
+    OpenBracket(String),
+    NoStep(String),
+    Escape,
+    /// The schema has no such field.
+    NoField,
+}
+
+impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PathError::End => f.write_str("unexpected end of JSON path"),
+            PathError::Brackets => f.write_str("array notation is not allowed"),
+            PathError::Unquoted(token) => write!(f, "expected single quoted string but got {token}"),
+            PathError::OpenBracket(token) => write!(f, "expected ] but got {token}"),
+            PathError::NoStep(token) => write!(f, "expected [ or . but got: {token}"),
+            PathError::Escape => f.write_str("invalid string literal: unexpected escape sequence"),
+            PathError::NoField => f.write_str("does not refer to a valid field"),
+        }
+    }
+}
+
+/// Follows a path. Brackets may be forbidden.
+pub fn find<'a>(path: &str, schema: &'a Value, brackets: bool) -> Result<Found<'a>, PathError> {
     let mut found = Found { steps: Vec::new(), schema };
     let mut rest = path;
     while let Some(token) = next(&mut rest) {
-        let end = || String::from("unexpected end of JSON path");
         match token {
-            "[" if !brackets => return Err("array notation is not allowed".into()),
+            "[" if !brackets => return Err(PathError::Brackets),
             "[" => {
-                let quoted = next(&mut rest).ok_or_else(end)?;
+                let quoted = next(&mut rest).ok_or(PathError::End)?;
                 let inner = quoted.strip_prefix('\'').and_then(|inner| inner.strip_suffix('\''));
-                let inner = inner.ok_or_else(|| format!("expected single quoted string but got {quoted}"))?;
+                let inner = inner.ok_or_else(|| PathError::Unquoted(quoted.into()))?;
                 found.step(unescape(inner)?)?;
-                match next(&mut rest).ok_or_else(end)? {
+                match next(&mut rest).ok_or(PathError::End)? {
                     "]" => {}
-                    other => return Err(format!("expected ] but got {other}")),
+                    other => return Err(PathError::OpenBracket(other.into())),
                 }
             }
-            "." => found.step(next(&mut rest).ok_or_else(end)?.to_string())?,
-            other => return Err(format!("expected [ or . but got: {other}")),
+            "." => found.step(next(&mut rest).ok_or(PathError::End)?.to_string())?,
+            other => return Err(PathError::NoStep(other.into())),
         }
     }
     Ok(found)
 }
 
 impl Found<'_> {
-    fn step(&mut self, name: String) -> Result<(), String> {
-        let nowhere = || String::from("does not refer to a valid field");
+    fn step(&mut self, name: String) -> Result<(), PathError> {
         let properties = self.schema.map_at(&["properties"]).filter(|map| !map.is_empty());
         self.schema = match properties {
-            Some(properties) => properties.get(&name).ok_or_else(nowhere)?,
-            None => self.schema.get("additionalProperties").ok_or_else(nowhere)?,
+            Some(properties) => properties.get(&name).ok_or(PathError::NoField)?,
+            None => self.schema.get("additionalProperties").ok_or(PathError::NoField)?,
         };
         self.steps.push(name);
         Ok(())
@@ -72,14 +99,14 @@ fn quoted_len(text: &str) -> usize {
     (1..bytes.len()).find(is_end).map_or(text.len(), |place| place + 1)
 }
 
-fn unescape(text: &str) -> Result<String, String> {
+fn unescape(text: &str) -> Result<String, PathError> {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
             '\\' => match chars.next() {
                 Some(c @ ('\\' | '\'')) => out.push(c),
-                _ => return Err("invalid string literal: unexpected escape sequence".into()),
+                _ => return Err(PathError::Escape),
             },
             c => out.push(c),
         }
@@ -111,8 +138,9 @@ mod tests {
         ];
         for (path, expected) in cases {
             let got = find(path, &schema, true).map(|found| found.schema.str_at(&["type"]).to_string());
+            let got = got.map_err(|error| error.to_string());
             assert_eq!(got, expected.map(String::from).map_err(String::from), "{path}");
         }
-        assert_eq!(find(".spec['n']", &schema, false), Err("array notation is not allowed".into()));
+        assert_eq!(find(".spec['n']", &schema, false), Err(PathError::Brackets));
     }
 }
