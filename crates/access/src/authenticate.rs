@@ -39,7 +39,7 @@ pub struct Credentials<'a> {
 
 impl Credentials<'_> {
     /// The user of an accepted token, whose annotations go to the audit.
-    fn user(&self, known: Known) -> User {
+    fn user(&self, known: Known) -> Arc<User> {
         if let Some(audit) = self.audit {
             known.annotations.into_iter().for_each(|(key, value)| {
                 audit.annotate(key, value);
@@ -90,7 +90,7 @@ impl Authenticators {
         }
         if let Bearer::Token(token) = Bearer::parse(credentials.authorization.unwrap_or("")) {
             match self.token(token, None, now).await {
-                Ok(known) => return Ok(credentials.user(known).into()),
+                Ok(known) => return Ok(credentials.user(known)),
                 Err(_) => is_refused = true,
             }
         }
@@ -98,7 +98,7 @@ impl Authenticators {
             match websocket::token(credentials.protocols) {
                 Ok(None) => {}
                 Ok(Some(token)) => match self.token(&token, None, now).await {
-                    Ok(known) => return Ok(credentials.user(known).into()),
+                    Ok(known) => return Ok(credentials.user(known)),
                     Err(_) => is_refused = true,
                 },
                 Err(_) => is_refused = true,
@@ -125,7 +125,7 @@ impl Authenticators {
             }
         }
         if let Some(known) = self.remote.ask(token, wanted, now_seconds, &mut errors).await {
-            return Ok(known.authenticated());
+            return Ok(known);
         }
         match errors.as_slice() {
             [] => Err(INVALID.into()),
@@ -192,8 +192,9 @@ impl Remote {
         for authenticator in issuers.chain(self.others.iter().map(AsRef::as_ref)) {
             match authenticator.ask(token, wanted, now_seconds).await {
                 Verdict::Known(known) => {
-                    self.known.set(fingerprint, Arc::new(Known::clone(&known)), REMOTE_HOLDS);
-                    return Some(*known);
+                    let known = known.authenticated();
+                    self.known.set(fingerprint, Arc::new(known.clone()), REMOTE_HOLDS);
+                    return Some(known);
                 }
                 Verdict::Unknown => {}
                 Verdict::Refused(why) => errors.push(why),

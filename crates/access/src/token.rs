@@ -3,11 +3,12 @@
 use pintle_object::Value;
 use pintle_object::user::User;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// The user of a token, and the audiences that it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    pub user: User,
+    pub user: Arc<User>,
     /// Of the wanted audiences, those that the token is for.
     pub audiences: Vec<String>,
     /// Annotations about the token for the audit of the request.
@@ -17,7 +18,10 @@ pub struct Known {
 impl Known {
     /// The user as one among those who proved who they are.
     pub fn authenticated(self) -> Known {
-        Known { user: self.user.authenticated(), ..self }
+        if self.user.is_authenticated() {
+            return self;
+        }
+        Known { user: Arc::new(Arc::unwrap_or_clone(self.user).authenticated()), ..self }
     }
 }
 
@@ -54,6 +58,11 @@ pub trait RemoteAuthenticator: Send + Sync {
 pub trait Objects: Send + Sync {
     fn stored(&self, plural: &str, namespace: &str, name: &str) -> Option<Value>;
 
+    /// The same with nothing but its metadata, where that takes less time.
+    fn stored_metadata(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.stored(plural, namespace, name)
+    }
+
     /// Notes on a Secret the day on which its token was last used, without waiting for the write.
     fn note_use(&self, namespace: &str, secret: &str, day: &str) {
         let _ = (namespace, secret, day);
@@ -66,7 +75,7 @@ pub fn intersect(own: &[String], wanted: &[String]) -> Vec<String> {
 }
 
 /// A verdict of an authenticator whose tokens name no audience: they are for the server alone.
-pub fn for_server(user: User, own: &[String], wanted: Option<&[String]>) -> Verdict {
+pub fn for_server(user: impl Into<Arc<User>>, own: &[String], wanted: Option<&[String]>) -> Verdict {
     let audiences = match wanted {
         Some(wanted) => intersect(own, wanted),
         None => own.to_vec(),
@@ -74,7 +83,7 @@ pub fn for_server(user: User, own: &[String], wanted: Option<&[String]>) -> Verd
     if wanted.is_some() && audiences.is_empty() {
         return Verdict::Unknown;
     }
-    Verdict::Known(Box::new(Known { user, audiences, annotations: Vec::new() }))
+    Verdict::Known(Box::new(Known { user: user.into(), audiences, annotations: Vec::new() }))
 }
 
 /// Compares two texts in constant time.

@@ -3,11 +3,12 @@
 use crate::token::{TokenAuthenticator, Verdict, for_server};
 use pintle_object::user::User;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-/// Users by their tokens.
+/// Users by their tokens, each as one who proved who they are.
 #[derive(Clone, Debug, Default)]
 pub struct TokenFile {
-    users: HashMap<String, User>,
+    users: HashMap<String, Arc<User>>,
     /// The server's own, for which these tokens are.
     pub api_audiences: Vec<String>,
 }
@@ -53,7 +54,7 @@ impl TokenFile {
                 groups: groups.unwrap_or_default(),
                 ..User::default()
             };
-            if users.insert(token.clone(), user).is_some() {
+            if users.insert(token.clone(), Arc::new(user.authenticated())).is_some() {
                 tracing::warn!(
                     "duplicate token has been found in token file '{name}', record number '{number}'"
                 );
@@ -63,7 +64,7 @@ impl TokenFile {
     }
 
     pub fn user(&self, token: &str) -> Option<&User> {
-        self.users.get(token)
+        self.users.get(token).map(AsRef::as_ref)
     }
 }
 
@@ -167,11 +168,11 @@ mod tests {
         let file = parse("t1,ann,u1,\"a,b\"\r\n\nt2, bob ,u2\n\"t,\"\"3\",\"c\nd\",u3,g,more").unwrap();
         let ann = file.user("t1").unwrap();
         assert_eq!((ann.name.as_str(), ann.uid.as_str()), ("ann", "u1"));
-        assert_eq!(ann.groups, ["a", "b"]);
+        assert_eq!(ann.groups, ["a", "b", "system:authenticated"]);
         let bob = file.user("t2").unwrap();
-        assert_eq!((bob.name.as_str(), bob.groups.len()), (" bob ", 0));
+        assert_eq!((bob.name.as_str(), bob.groups.len()), (" bob ", 1));
         let last = file.user("t,\"3").unwrap();
-        assert_eq!((last.name.as_str(), &last.groups), ("c\nd", &vec![String::from("g")]));
+        assert_eq!((last.name.as_str(), last.groups.first().map(String::as_str)), ("c\nd", Some("g")));
         assert!(file.user("t4").is_none());
     }
 
@@ -179,9 +180,9 @@ mod tests {
     fn odd_records_count_as_upstreams_do() {
         let file = parse("t,first,1,a\nt,last,2\n,nobody,3\n\nu,,4,\"\"\n").unwrap();
         let last = file.user("t").unwrap();
-        assert_eq!((last.name.as_str(), last.uid.as_str(), last.groups.len()), ("last", "2", 0));
+        assert_eq!((last.name.as_str(), last.uid.as_str(), last.groups.len()), ("last", "2", 1));
         assert!(file.user("").is_none());
-        assert_eq!(file.user("u").unwrap().groups, [""]);
+        assert_eq!(file.user("u").unwrap().groups, ["", "system:authenticated"]);
         let marked = parse("\u{feff}t,ann,1").unwrap();
         assert!(marked.user("t").is_none() && marked.user("\u{feff}t").is_some());
     }

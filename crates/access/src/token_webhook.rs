@@ -124,7 +124,7 @@ impl TokenWebhook {
             groups: texts(answer.list_at(&["status", "user", "groups"])),
             extra: extra.collect(),
         };
-        Verdict::Known(Box::new(Known { user, audiences, annotations: Vec::new() }))
+        Verdict::Known(Box::new(Known { user: user.into(), audiences, annotations: Vec::new() }))
     }
 }
 

@@ -25,10 +25,15 @@ impl User {
 
     /// The same user, in the group of those who proved who they are.
     pub fn authenticated(mut self) -> User {
-        if self.name != ANONYMOUS && !self.is_in(AUTHENTICATED) {
+        if !self.is_authenticated() {
             self.groups.push(AUTHENTICATED.into());
         }
         self
+    }
+
+    /// Whether the user is in the group of those who proved who they are, or nobody.
+    pub fn is_authenticated(&self) -> bool {
+        self.name == ANONYMOUS || self.is_in(AUTHENTICATED)
     }
 
     pub fn is_in(&self, group: &str) -> bool {

@@ -10,6 +10,7 @@ use crate::token::{Known, Objects, TokenAuthenticator, Verdict, intersect};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pintle_object::Value;
+use pintle_object::user::User;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,9 +32,25 @@ pub struct ServiceAccountTokens {
     pub api_audiences: Vec<String>,
     pub keys: Arc<dyn KeySource>,
     pub objects: Arc<dyn Objects>,
-    /// The claims of tokens whose signature was verified.
-    pub proven: Cache<Arc<Value>>,
+    /// The tokens whose signature was verified.
+    pub proven: Cache<Arc<Proven>>,
     pub metrics: TokenMetrics,
+}
+
+/// A token whose signature was verified, as far as it says the same each time.
+pub struct Proven {
+    claims: Value,
+    audiences: Vec<String>,
+    grant: Grant,
+    user: Arc<User>,
+}
+
+impl Proven {
+    fn of(claims: Value) -> Proven {
+        let grant = Grant::read(&claims);
+        let user = Arc::new(grant.user().authenticated());
+        Proven { audiences: audiences(&claims), claims, grant, user }
+    }
 }
 
 /// The token of a grant, signed.
@@ -54,9 +71,9 @@ impl TokenAuthenticator for ServiceAccountTokens {
         let began = Instant::now();
         let fingerprint = self.proven.fingerprint([token.as_bytes()]);
         let checked = match self.proven.get(&fingerprint) {
-            Some(claims) => {
+            Some(proven) => {
                 self.metrics.hit(began);
-                self.check(token, &claims, wanted, now_seconds)
+                self.check(token, &proven, wanted, now_seconds)
             }
             None => {
                 let Some(unproven) = Unproven::parse(token) else { return Verdict::Unknown };
@@ -64,9 +81,9 @@ impl TokenAuthenticator for ServiceAccountTokens {
                     return Verdict::Unknown;
                 }
                 self.metrics.miss(began, || self.check_signature(&unproven)).and_then(|()| {
-                    let claims = Arc::new(unproven.claims);
-                    self.proven.set(fingerprint, claims.clone(), PROVEN_HOLDS);
-                    self.check(token, &claims, wanted, now_seconds)
+                    let proven = Arc::new(Proven::of(unproven.claims));
+                    self.proven.set(fingerprint, proven.clone(), PROVEN_HOLDS);
+                    self.check(token, &proven, wanted, now_seconds)
                 })
             }
         };
@@ -87,22 +104,20 @@ impl ServiceAccountTokens {
     fn check(
         &self,
         token: &str,
-        claims: &Value,
+        proven: &Proven,
         wanted: Option<&[String]>,
         now_seconds: i64,
     ) -> Result<Known, String> {
+        let Proven { claims, audiences, grant, user } = proven;
         let is_legacy = claims.str_at(&["iss"]) == legacy::ISSUER;
         let wanted = wanted.unwrap_or(&self.api_audiences);
-        let mut own = audiences(claims);
-        if own.is_empty() && is_legacy {
-            own.clone_from(&self.api_audiences);
-        }
-        let shared = intersect(&own, wanted);
+        let own = if audiences.is_empty() && is_legacy { &self.api_audiences } else { audiences };
+        let shared = intersect(own, wanted);
         if shared.is_empty() && !self.api_audiences.is_empty() {
             let shown = crate::rbac::quoted;
             return Err(format!(
                 "token audiences {} is invalid for the target audiences {}",
-                shown(&own),
+                shown(own),
                 shown(wanted)
             ));
         }
@@ -111,19 +126,18 @@ impl ServiceAccountTokens {
             let (objects, metrics) = (self.objects.as_ref(), &self.metrics);
             let user = legacy::user(objects, token, claims, now_seconds, metrics, &mut annotations)?;
             annotations.push(("authentication.k8s.io/legacy-token", user.name.clone()));
-            user
+            user.into()
         } else {
-            let grant = Grant::read(claims);
-            check_times(&grant, now_seconds)?;
-            check_standing(self.objects.as_ref(), &grant, now_seconds)?;
-            match stale(&grant, now_seconds) {
+            check_times(grant, now_seconds)?;
+            check_standing(self.objects.as_ref(), grant, now_seconds)?;
+            match stale(grant, now_seconds) {
                 Some(annotation) => {
                     self.metrics.stale.inc();
                     annotations.push(annotation);
                 }
                 None => self.metrics.valid.inc(),
             }
-            grant.user()
+            user.clone()
         };
         Ok(Known { user, audiences: shared, annotations })
     }
@@ -168,7 +182,7 @@ fn stale(grant: &Grant, now_seconds: i64) -> Option<(&'static str, String)> {
 fn check_standing(objects: &dyn Objects, grant: &Grant, now_seconds: i64) -> Result<(), String> {
     let (namespace, account) = (&grant.namespace, &grant.account);
     let stored = objects
-        .stored("serviceaccounts", namespace, &account.name)
+        .stored_metadata("serviceaccounts", namespace, &account.name)
         .ok_or_else(|| format!("serviceaccounts {} not found", pintle_object::field::quote(&account.name)))?;
     if is_gone(&stored, now_seconds) {
         return Err(format!("service account {namespace}/{} has been deleted", account.name));
@@ -199,7 +213,7 @@ fn check_bound(
     now_seconds: i64,
 ) -> Result<(), String> {
     let invalidated = || String::from("service account token has been invalidated");
-    let stored = objects.stored(plural, namespace, &bound.name).ok_or_else(invalidated)?;
+    let stored = objects.stored_metadata(plural, namespace, &bound.name).ok_or_else(invalidated)?;
     if is_gone(&stored, now_seconds) {
         return Err(invalidated());
     }

@@ -113,6 +113,7 @@ impl Engine {
         pick: &Pick,
         object: &Object,
     ) -> Result<Value, Status> {
+        check_decrypted(object)?;
         if !object.value.starts_with(decode::protobuf::MAGIC) {
             return served.codec.read_stored(served, &object.value);
         }

@@ -3,8 +3,10 @@
 use pintle_access::service_account::LAST_USED;
 use pintle_access::token::Objects;
 use pintle_engine::UpdateSource;
-use pintle_engine::{Engine, ObjectRef, WriteContext, own};
+use pintle_engine::{Engine, ObjectRef, ServedResource, WriteContext, own};
 use pintle_object::{Status, Value};
+use pintle_schema::decode::Pick;
+use pintle_store::Object;
 use std::sync::{Arc, OnceLock, Weak};
 
 /// Looks into an engine's store; before there is one, nothing is there.
@@ -17,8 +19,13 @@ impl StoredObjects {
     }
 }
 
-impl Objects for StoredObjects {
-    fn stored(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+impl StoredObjects {
+    /// An object as it is stored, read by `read`.
+    fn read(
+        &self,
+        (plural, namespace, name): (&str, &str, &str),
+        read: impl Fn(&Engine, &ServedResource, &Object) -> Result<Value, Status>,
+    ) -> Option<Value> {
         // A name of two segments would be another object's key.
         if name.is_empty() || name.contains('/') || namespace.contains('/') {
             return None;
@@ -29,7 +36,21 @@ impl Objects for StoredObjects {
             return None;
         }
         let object = engine.store.get(served.collection()?, &served.key(namespace, name))?;
-        engine.storage_tree(&served, &object).ok()
+        read(&engine, &served, &object).ok()
+    }
+}
+
+impl Objects for StoredObjects {
+    fn stored(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.read((plural, namespace, name), Engine::storage_tree)
+    }
+
+    fn stored_metadata(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.read((plural, namespace, name), |engine, served, object| {
+            let metadata = [&["metadata"][..]];
+            let pick = Pick::new(&engine.api.schema, served.storage_ty, metadata);
+            engine.picked_tree(served, &pick, object)
+        })
     }
 
     fn note_use(&self, namespace: &str, secret: &str, day: &str) {
