@@ -11,9 +11,9 @@ use crate::custom::metrics::ConversionMetrics;
 use crate::resource_table::Table;
 use arc_swap::ArcSwap;
 use pintle_metrics::{Histogram, Registry};
-use pintle_object::{GatedRules, GroupKind, Status, Value};
+use pintle_object::{GatedRules, GroupVersionKind, Status, Value};
 use pintle_outbound::Hooks;
-use pintle_schema::Builtin;
+use pintle_schema::{Builtin, TypeId};
 use pintle_store::Store;
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -38,8 +38,8 @@ pub struct Engine {
     conversions: OnceLock<ConversionMetrics>,
     /// The time that finding out takes whether an update changes anything, by the finding: each from the first one on.
     pub(crate) comparisons: [OnceLock<Histogram>; 3],
-    /// The fields that each kind loses with the feature gates that are off.
-    gated: HashMap<GroupKind, GatedFields>,
+    /// The fields that each kind, by its stored type, loses with the feature gates that are off.
+    gated: HashMap<TypeId, GatedFields>,
     pub(crate) rules: GatedRules,
     /// The registry of metrics of the engine and its helpers.
     metrics: Registry,
@@ -115,9 +115,10 @@ impl Engine {
     /// Lets writes drop the fields of feature gates that are off, and be judged by the rules of those that are on; until
     /// then, all are on. Comes before the pools.
     pub fn set_gates(&mut self, is_on: &dyn Fn(&str) -> bool) {
-        let kinds = self.api.resources.all.iter().map(|resource| {
-            let kind = GroupKind::new(resource.storage_group.as_ref(), resource.kind.as_ref());
-            (kind, GatedFields::of(&resource.kind, is_on))
+        let kinds = self.api.resources.all.iter().filter_map(|resource| {
+            let (group, version) = (resource.storage_group.as_ref(), resource.storage_version.as_ref());
+            let kind = GroupVersionKind::new(group, version, resource.kind.as_ref());
+            Some((self.api.kind(&kind)?, GatedFields::of(&resource.kind, is_on)))
         });
         self.deletes_unreadable = is_on("AllowUnsafeMalformedObjectDeletion");
         self.gated = kinds.collect();
@@ -129,7 +130,7 @@ impl Engine {
 
     /// Drops what belongs to features that are off and that the old object does not use.
     pub(crate) fn drop_gated(&self, served: &ServedResource, new: &mut Value, old: Option<&Value>) {
-        if let Some(gated) = self.gated.get(&served.storage.group_kind()) {
+        if let Some(gated) = self.gated.get(&served.storage_ty) {
             gated.drop(new, old);
         }
     }

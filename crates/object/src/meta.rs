@@ -83,8 +83,8 @@ pub fn set_finalizers(object: &mut Value, finalizers: &[String]) {
 /// Drops what a client may not choose on create.
 pub fn wipe_system_fields(object: &mut Value) {
     let owned = ["creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
-    for field in owned {
-        object.remove(&["metadata", field]);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_map_mut) {
+        metadata.retain(|field, _| !owned.contains(&field));
     }
 }
 

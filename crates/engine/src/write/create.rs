@@ -190,7 +190,8 @@ impl UpdateFn for Create<'_, '_> {
         engine.admission().validate(engine, attributes, &self.draft, &mut self.context.warnings).await?;
 
         // A version that is no number, or zero, counts as none.
-        if !dry_run && parse_uint(meta::resource_version(&self.draft)).is_ok_and(|version| version != 0) {
+        let version = Some(meta::resource_version(&self.draft)).filter(|version| !version.is_empty());
+        if !dry_run && version.is_some_and(|version| parse_uint(version).is_ok_and(|version| version != 0)) {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(Status::new(500, Reason::Unknown, message));
         }

@@ -4,7 +4,7 @@ use super::cap::cap;
 use super::entries::{Entry, Managed, ManagedOperation};
 use super::filter::Filter;
 use crate::fields::FieldSet;
-use crate::typed::{Comparison, check, check_unlike, compare, reconcile};
+use crate::typed::{Comparison, check, check_unlike, compare, fit_where_unlike, reconcile};
 use pintle_object::field::is_printable;
 use pintle_object::time::Time;
 use pintle_object::{Text, Value};
@@ -96,10 +96,9 @@ pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Valu
 fn fits(tracking: &Tracking<'_>, old: Option<&Value>, new: &Value) -> bool {
     let (schema, ty) = (tracking.schema, tracking.ty);
     let is_built_in = !schema.ty(ty).name.is_empty();
-    let is_sound_unlike = |a, b| check_unlike(schema, ty, a, b).is_none();
     match old {
         None if is_built_in => true,
-        Some(old) if is_built_in => is_sound_unlike(new, old) && is_sound_unlike(old, new),
+        Some(old) if is_built_in => fit_where_unlike(schema, ty, new, old),
         old => misfit(tracking, old.unwrap_or(&Value::Null), new).is_none(),
     }
 }

@@ -5,11 +5,12 @@ use crate::fields::FieldSet;
 use crate::go;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, Shape, TypeId};
+use std::cmp::Ordering;
 
 /// Finds what does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
 /// duplicate items. `None` when all fits; the text is upstream's.
 pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool) -> Option<String> {
-    let mut walk = CheckWalk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new(), bytes: 0 };
+    let mut walk = CheckWalk::new(schema, allow_duplicates);
     walk.value(Ty::Of(ty), value, None);
     walk.verdict()
 }
@@ -17,10 +18,16 @@ pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool)
 /// Like `check` with duplicates allowed, of a value whose like was checked before: what they share is not looked
 /// at again.
 pub(crate) fn check_unlike(schema: &Schema, ty: TypeId, value: &Value, like: &Value) -> Option<String> {
-    let mut walk =
-        CheckWalk { schema, allow_duplicates: true, path: Vec::new(), errors: Vec::new(), bytes: 0 };
+    let mut walk = CheckWalk::new(schema, true);
     walk.value(Ty::Of(ty), value, Some(like));
     walk.verdict()
+}
+
+/// Whether two values fit their type, with duplicates allowed, in all that one of them has unlike the other.
+pub(crate) fn fit_where_unlike(schema: &Schema, ty: TypeId, one: &Value, other: &Value) -> bool {
+    let mut walk = CheckWalk::new(schema, true);
+    walk.pair(Ty::Of(ty), one, other);
+    walk.errors.is_empty()
 }
 
 /// The text of all that does not fit; a list may be wrong in every item, and names on the way may be long.
@@ -43,6 +50,10 @@ enum CheckStep<'a, 'v> {
 }
 
 impl<'a, 'v> CheckWalk<'a, 'v> {
+    fn new(schema: &'a Schema, allow_duplicates: bool) -> CheckWalk<'a, 'v> {
+        CheckWalk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new(), bytes: 0 }
+    }
+
     fn verdict(self) -> Option<String> {
         match self.errors.as_slice() {
             [] => None,
@@ -84,6 +95,58 @@ impl<'a, 'v> CheckWalk<'a, 'v> {
                 return;
             }
         }
+    }
+
+    /// Two values of a type, but for what is the same in both.
+    fn pair(&mut self, ty: Ty, one: &'v Value, other: &'v Value) {
+        if let (Value::Map(map), Value::Map(others)) = (one, other)
+            && let Ty::Of(_) | Ty::Granular(_) = ty
+            && let Atom::Map(inner) = atom(self.schema, ty, Some(one))
+        {
+            return self.pairs(&inner, map, others);
+        }
+        self.value(ty, one, None);
+        self.value(ty, other, None);
+    }
+
+    /// Both maps are in the order of their keys.
+    fn pairs(&mut self, inner: &MapAtom<'a>, map: &'v Map, others: &'v Map) {
+        let (mut map, mut others) = (map.iter(), others.iter());
+        let (mut next, mut other) = (map.next(), others.next());
+        loop {
+            let order = match (next, other) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((key, _)), Some((other_key, _))) => key.cmp(other_key),
+            };
+            let (one, two) = (next.filter(|_| order.is_le()), other.filter(|_| order.is_ge()));
+            if one.is_some() {
+                next = map.next();
+            }
+            if two.is_some() {
+                other = others.next();
+            }
+            match (one, two) {
+                (Some((_, one)), Some((_, two))) if one == two => {}
+                (Some((key, one)), two) => self.entry(inner, key, one, two.map(|(_, two)| two)),
+                (None, Some((key, two))) => self.entry(inner, key, two, None),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn entry(&mut self, inner: &MapAtom<'a>, key: &'v str, value: &'v Value, other: Option<&'v Value>) {
+        let (ty, is_declared) = inner.child(key);
+        self.path.push(CheckStep::Key(key));
+        match other {
+            _ if !is_declared && inner.values.is_none() => {
+                self.complain("field not declared in schema".into());
+            }
+            Some(other) => self.pair(ty, value, other),
+            None => self.value(ty, value, None),
+        }
+        self.path.pop();
     }
 
     fn items(&mut self, identity: Option<&'a List>, ty: Ty, items: &'v [Value]) {

@@ -11,7 +11,7 @@ mod reconcile;
 mod remove;
 
 pub use check::check;
-pub(crate) use check::check_unlike;
+pub(crate) use check::{check_unlike, fit_where_unlike};
 pub use collect::fields_of;
 pub use compare::{Comparison, compare};
 pub use configuration::merge_configuration;

@@ -136,3 +136,25 @@ fn owners_below_what_became_one_value_own_the_value() {
         });
     }
 }
+
+#[test]
+fn two_values_are_checked_where_they_differ() {
+    let cases = [
+        (r#"{"data":{"k":"v"}}"#, r#"{"data":{"k":"w","l":"1"}}"#, true),
+        (r#"{"data":{"k":"v"}}"#, r#"{}"#, true),
+        (r#"{"data":"text"}"#, r#"{"data":"text","immutable":true}"#, true),
+        (r#"{"data":"text"}"#, r#"{"data":{"k":"v"}}"#, false),
+        (r#"{"data":{"a":1,"k":"v"}}"#, r#"{"data":{"k":"v"}}"#, false),
+        (r#"{"data":{"z":1}}"#, r#"{"data":{"k":"v"}}"#, false),
+        (r#"{"data":{"k":1}}"#, r#"{"data":{"k":"v"}}"#, false),
+        (r#"{"bogus":1}"#, r#"{"data":{"k":"v"}}"#, false),
+        (r#"{"metadata":{"ownerReferences":["a"]}}"#, r#"{"metadata":{}}"#, false),
+    ];
+    with("", "ConfigMap", |schema, ty| {
+        for (one, other, expected) in cases {
+            let [one, other] = [one, other].map(|text| json::parse(text.as_bytes()).unwrap());
+            assert_eq!(fit_where_unlike(schema, ty, &one, &other), expected, "{one:?} {other:?}");
+            assert_eq!(fit_where_unlike(schema, ty, &other, &one), expected, "{other:?} {one:?}");
+        }
+    });
+}

@@ -30,9 +30,12 @@ pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> WriteCon
 /// The body of a request, in the encoding that its content type names.
 pub fn body(request: &Request) -> Result<Body<'_>, Status> {
     let header = request.header("content-type");
-    let media_type =
-        if header.is_empty() { Some("application/json".into()) } else { media_type::parse(&header) };
-    let format = media_type.as_deref().and_then(Format::of);
+    // Most headers are a media type and nothing else.
+    let format = match Format::of(&header) {
+        None if header.is_empty() => Some(Format::Json),
+        None => media_type::parse(&header).as_deref().and_then(Format::of),
+        format => format,
+    };
     let format = format.ok_or_else(|| unknown_format(negotiate::OBJECTS))?;
     Ok(Body { bytes: &request.body, format })
 }
