@@ -1,7 +1,7 @@
 //! The `Accept` header, taken apart and ordered as upstream's parser (goautoneg) does it.
 
-/// Headers of up to this many clauses are sorted by insertion, as Go sorts short slices. The order that upstream
-/// asks for is none that sorting in another way would keep: what is exact goes before a better-liked `*`.
+/// Headers of up to this many clauses are sorted by insertion, as Go sorts short slices. Upstream's comparison is not a
+/// consistent order, so another algorithm would give other results: an exact type goes before a preferred `*`.
 const INSERTION_MAX: usize = 12;
 
 /// `application/json;as=Table;q=0.5`, taken apart.
@@ -19,7 +19,7 @@ impl<'a> Clause<'a> {
         self.parameters.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 
-    /// Whether it names a media type, be it with `*`.
+    /// Whether it matches a media type, also by `*`.
     pub fn fits(&self, media_type: &str) -> bool {
         let (main, sub) = media_type.split_once('/').unwrap_or((media_type, ""));
         match (self.main, self.sub) {

@@ -21,10 +21,10 @@ pub const LEAVE_MAX: Duration = Duration::from_secs(5);
 pub const STALL_MAX: Duration = Duration::from_secs(30);
 /// The time between two looks at a connection with requests under way.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Answers that a connection lists before it forgets those that have ended.
+/// The length of a connection's list of answers up to which ended ones are not removed.
 const ANSWERS_MIN: usize = 16;
 
-/// Times are in milliseconds since the connection began, and one more: zero stands for never.
+/// The state of a connection. Times are in milliseconds since its beginning, plus one: zero stands for never.
 pub struct Activity {
     pub address: IpAddr,
     began: Instant,

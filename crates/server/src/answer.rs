@@ -27,7 +27,7 @@ pub fn refuse(app: &App, request: &Request, status: &Status) -> Response {
     response
 }
 
-/// An object of a built-in kind of meta in the form asked for.
+/// An object of a built-in kind of meta, in the accepted format.
 pub fn object(
     app: &App,
     accept: Accept,
@@ -94,7 +94,7 @@ async fn compressed(app: &App, request: &Request, response: Response) -> Respons
     if response.header("content-encoding").is_some() {
         return response;
     }
-    // Pages of metrics are compressed at any size, and say nothing of what they vary by.
+    // Pages of metrics are compressed at any size, and have no `Vary`.
     let is_page = metrics::is_page(request.path());
     let accepts = if is_page { encoding::takes_gzip(&accepted) } else { encoding::names_gzip(&accepted) };
     if !accepts {

@@ -49,7 +49,7 @@ impl Answers {
         self.kilobytes.try_permit(who, bytes.div_ceil(1024))
     }
 
-    /// A permit, waited for; 429 when there is none in time.
+    /// Waits for a permit; 429 when there is none in time.
     pub async fn permit(&self, who: Requester<'_>, bytes: usize) -> Result<Permit, Status> {
         let wait = self.kilobytes.permit(who, bytes.div_ceil(1024));
         tokio::time::timeout(self.wait_max, wait).await.map_err(|_| {
@@ -57,7 +57,7 @@ impl Answers {
         })
     }
 
-    /// Waits until a user has room for anything at all. Who waits here holds nothing yet.
+    /// Waits until a user has any room at all, without holding a permit meanwhile.
     pub async fn room(&self, who: Requester<'_>) -> Result<(), Status> {
         match self.try_permit(who, 1) {
             Some(_) => Ok(()),
@@ -76,7 +76,7 @@ impl Answers {
         }
     }
 
-    /// Adds to an answer's permits what is missing for so many bytes; whether there was room at once.
+    /// Adds the missing permits for so many bytes to those of an answer; whether there was room at once.
     pub fn try_cover(&self, who: Requester<'_>, permits: &mut Vec<Permit>, bytes: usize) -> bool {
         let missing = self.missing(who, permits, bytes);
         let more = if missing == 0 { None } else { self.kilobytes.try_permit(who, missing) };
@@ -85,7 +85,8 @@ impl Answers {
         is_covered
     }
 
-    /// Adds to an answer's permits what is missing for so many bytes, waited for; 429 when there is none in time.
+    /// Waits for the missing permits for so many bytes, and adds them to those of an answer; 429 when there are none in
+    /// time.
     pub async fn cover(
         &self,
         who: Requester<'_>,

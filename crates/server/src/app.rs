@@ -50,7 +50,7 @@ pub struct App {
     /// None: values are stored as they are.
     pub encryption: Option<Arc<Encryption>>,
     pub aggregator: Aggregator,
-    /// None: nobody is beside this server whom requests could be passed on to.
+    /// None: there are no peers to pass requests on to.
     pub peers: Option<Arc<Peers>>,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.

@@ -54,7 +54,7 @@ async fn prove(
     let credentials =
         Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path, audit };
     let user = app.authenticators.authenticate(&credentials, UnixTime::now()).await?;
-    // Nobody further on should see, or answer with, the token of a web socket.
+    // No later stage should see, or answer with, the token of a web socket.
     let has_token = protocols.iter().flat_map(|list| list.split(',')).any(websocket::is_token);
     if has_token {
         let others = HeaderValue::from_maybe_shared(Bytes::from(websocket::others(&protocols)));

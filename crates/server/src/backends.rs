@@ -1,4 +1,4 @@
-//! `Backends`: the ways to kubelets, Pods and Services, for requests that lead through to them.
+//! `Backends`: the ways to kubelets, Pods and Services, for proxied requests.
 
 use pintle_outbound::Transport;
 use pintle_proxy::Kubelets;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 pub struct Backends {
     pub kubelets: Arc<Kubelets>,
-    /// To Pods and Services, whose certificates nobody checks: upstream's rule.
+    /// To Pods and Services, whose certificates are not verified: upstream's rule.
     pub transport: Arc<Transport>,
     pub gates: Gates,
 }

@@ -58,7 +58,7 @@ pub enum Door {
     Plain,
 }
 
-/// Serves until `stop` turns true, then lets what is under way finish within a time.
+/// Serves until `stop` turns true, then lets requests in flight finish within a time.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
@@ -206,7 +206,7 @@ async fn exchange(
     }
 }
 
-/// The answer of one request; tells by `leave` when it is to be the last that the connection takes.
+/// The answer of one request; notifies `leave` when it is to be the last one of the connection.
 async fn respond(
     app: &Arc<App>,
     request: hyper::Request<Incoming>,
@@ -218,7 +218,7 @@ async fn respond(
     if is_http2 && is_chosen(app.options.goaway_per_million) {
         leave.notify_one();
     }
-    // Apart, so that what it took is free again while a watch is told: most of what a stream holds.
+    // In a future of its own, whose memory is freed before a watch is streamed: it is most of a stream's.
     let response = Box::pin(pipeline::handle(app, request, client)).await;
     // HTTP/2 is costly: an anonymous client gets one request of each connection.
     if is_http2 && response.is_to_nobody && app.options.ends_anonymous_http2 {
@@ -230,7 +230,7 @@ async fn respond(
 fn builder(streams_max: u32) -> auto::Builder<Streams> {
     let streams_max = if streams_max == 0 { STREAMS_MAX } else { streams_max };
     let mut builder = auto::Builder::new(Streams);
-    // Heads that are too slow end by what is seen of the connection, with its rests.
+    // Slow heads are timed out by `Activity`, together with idle connections.
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -252,12 +252,12 @@ fn builder(streams_max: u32) -> auto::Builder<Streams> {
     builder
 }
 
-/// Whether chance has it that a client is to connect anew. Each state hashes the same to something else.
+/// Whether a client is chosen at random to connect anew. Each hasher state gives another random number.
 fn is_chosen(per_million: u32) -> bool {
     per_million > 0 && RandomState::new().hash_one(()) % 1_000_000 < u64::from(per_million)
 }
 
-/// Waits until the server is told to stop.
+/// Waits until the server is stopping.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // The guard on the value must not live across another wait.
     let _ = stop.wait_for(|stop| *stop).await.map(|_| ());

@@ -106,7 +106,7 @@ impl Drop for Admitted {
     }
 }
 
-/// Closes some of those that do nothing: first who has asked nothing yet, and of these who has rested longest.
+/// Closes some of the idle connections: first those without any request so far, and of these the longest idle.
 fn evict(open: &mut HashMap<u64, Arc<Activity>>, is_meant: impl Fn(&Activity) -> bool) {
     let resting = open.iter().filter(|(_, activity)| activity.is_resting() && is_meant(activity));
     let mut resting: Vec<_> =
@@ -150,7 +150,7 @@ mod tests {
         assert!(connections.admit(address(1)).is_none());
         let other = connections.admit(address(2)).unwrap();
         drop(requests);
-        // Those who rest make room.
+        // Idle connections make room.
         assert!(connections.admit(address(1)).is_some());
         drop((busy, other));
         assert_eq!((connections.lock().len(), connections.pending.load(Ordering::Relaxed)), (0, 0));

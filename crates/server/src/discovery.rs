@@ -33,8 +33,7 @@ pub(crate) struct Document {
     pub(crate) is_routed: bool,
 }
 
-/// An aggregated document, with the tag that names its content. Clients ask for JSON; what else they may ask for is
-/// made when somebody does.
+/// An aggregated document, with its ETag. Clients usually ask for JSON; other formats are made on demand.
 pub(crate) struct Aggregated {
     line: Bytes,
     pretty: OnceLock<Bytes>,
@@ -43,7 +42,7 @@ pub(crate) struct Aggregated {
     pub(crate) etag: String,
 }
 
-/// Discovery of what is served now.
+/// Discovery of the resources that are served now.
 pub struct Discovery {
     server_address: String,
     has_hashes: bool,
@@ -56,14 +55,14 @@ pub(crate) struct OfAll {
     /// Those of this server, which it was made from, and the state of those of the others.
     made: Arc<Made>,
     changes: u64,
-    /// None where this server has them all.
+    /// None where all groups are this server's own.
     pub(crate) groups: Option<Aggregated>,
 }
 
 /// Every document, made once for a table of resources.
 pub(crate) struct Made {
     table: Arc<Table>,
-    /// The state of what other servers serve.
+    /// The numbers of changes of aggregated APIs that these documents were made with.
     changes: (u64, u64),
     pub(crate) documents: BTreeMap<String, Document>,
     pub(crate) core: Aggregated,
@@ -71,8 +70,8 @@ pub(crate) struct Made {
 }
 
 impl Discovery {
-    /// `server_address` is `host:port`, as `/api` tells clients.
-    /// `has_hashes`: whether built-in resources tell which version they are stored in (StorageVersionHash).
+    /// `server_address` is the `host:port` in `/api`. `has_hashes`: whether built-in resources have
+    /// `storageVersionHash` (gate StorageVersionHash).
     pub fn new(server_address: &str, has_hashes: bool) -> Discovery {
         let (current, of_all) = (ArcSwapOption::empty(), ArcSwapOption::empty());
         Discovery { server_address: server_address.into(), has_hashes, current, of_all }

@@ -1,5 +1,5 @@
-//! Requests that lead through to others: a body that is passed on as it comes, and a connection that becomes a stream
-//! of its own in both directions (101 Switching Protocols).
+//! Proxied requests: a body that is passed on as it comes, and a connection that becomes a stream of its own in both
+//! directions (101 Switching Protocols).
 
 use crate::activity::InFlight;
 use crate::response::{Body, Response};
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 /// The body and the upgrade of a request that has not been read.
 #[derive(Default)]
 pub struct Exchange {
-    /// Not read yet; whoever takes it reads it, with back pressure to the client.
+    /// Not read yet; its reader takes it with back pressure to the client.
     pub body: Option<Incoming>,
     /// There where the client asks for an upgrade and the connection can have one (HTTP/1.1).
     pub upgrade: Option<OnUpgrade>,
@@ -143,7 +143,7 @@ mod tests {
         let serving = tokio::spawn(serve(server, activity.clone(), std::future::pending()));
         upgraded(&mut client).await;
         let (mut read, mut write) = tokio::io::split(client);
-        // More than the stream holds on the way: who does not read holds up who writes.
+        // More than the stream buffers: a writer waits for a slow reader.
         let sent: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
         let mut heard = vec![0; sent.len()];
         let (wrote, read_all) = tokio::join!(write.write_all(&sent), read.read_exact(&mut heard));

@@ -41,12 +41,12 @@ fn is_of_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!$%&'()*+,-./:;=@[]_~".contains(&byte)
 }
 
-/// Whether a client sends its body when it is told to.
+/// Whether a client waits for `100 Continue` before it sends its body.
 pub fn waits_to_send(parts: &Parts) -> bool {
     parts.version == Version::HTTP_11 && parts.headers.contains_key(header::EXPECT)
 }
 
-/// Whether a client expects something else than to be told to go on.
+/// Whether a client has an expectation other than `100-continue`.
 fn expects_more(headers: &HeaderMap) -> bool {
     let Some(expected) = headers.get(header::EXPECT) else { return false };
     let expected = String::from_utf8_lossy(expected.as_bytes()).to_ascii_lowercase();

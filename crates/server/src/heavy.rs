@@ -6,13 +6,13 @@ use pintle_object::Status;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// Bodies and objects from this size on are large: what is smaller takes a millisecond or two.
+/// The size from which bodies and objects are large: smaller ones take a millisecond or two.
 pub const LARGE_BYTES_MIN: usize = 16 << 10;
 /// The kilobytes of bodies and objects that may be worked on at a time. Their trees are many times as large.
 const WORK_KB_MAX: usize = 8 << 10;
 /// Of that, one user's part: a body of the largest size leaves room for others.
 const WORK_USER_PART: usize = 3;
-/// As for all threads: what walks of the deepest trees need.
+/// The stack for walks of the deepest trees, as for all threads.
 const STACK_BYTES: usize = 8 << 20;
 
 pub struct Heavy {
@@ -35,7 +35,7 @@ impl Heavy {
         Ok(Heavy { runtime: Some(runtime), work: Pool::new(WORK_KB_MAX, WORK_USER_PART) })
     }
 
-    /// Runs a piece of work of that size when its turn has come. It ends with whoever waits for it, at its next step.
+    /// Runs work of that size when its turn has come. When its future is dropped, it ends at its next await.
     pub async fn run<T: Send + 'static>(
         &self,
         who: Requester<'_>,
@@ -65,7 +65,7 @@ impl Drop for Heavy {
     }
 }
 
-/// A task that ends when nobody waits for it any more.
+/// A task that is aborted when its handle is dropped.
 struct Aborted<T>(JoinHandle<T>);
 
 impl<T> Future for Aborted<T> {

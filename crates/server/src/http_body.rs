@@ -1,4 +1,4 @@
-//! The body of an answer, as hyper takes it: in parts that are small beside what clients and sockets take.
+//! The body of an answer for hyper: in parts that are small compared with the buffers of clients and sockets.
 
 use crate::activity::InFlight;
 use crate::guard::Guard;
@@ -22,8 +22,8 @@ use std::time::Instant;
 /// The most that is handed over at once: that much is kept for a client that takes none of it.
 const PART_BYTES: usize = 64 << 10;
 
-/// The longest body whose length Go's servers tell before it: what they keep until their handler is done.
-/// Longer ones come in chunks over HTTP/1.1.
+/// The longest body that gets a `Content-Length`, as Go's servers buffer it until their handler is done. Longer ones
+/// come in chunks over HTTP/1.1.
 pub const TOLD_BYTES_MAX: usize = 2 << 10;
 const TOLD_BYTES_MAX_HTTP2: usize = 4 << 10;
 
@@ -65,7 +65,7 @@ pub struct HttpBody {
     list: Option<ListBody>,
     passed: Option<UnsyncBoxBody<Bytes, Cut>>,
     in_flight: Option<InFlight>,
-    /// The length of more than this is not told.
+    /// The size beyond which no `Content-Length` is sent.
     told_bytes_max: usize,
     #[expect(dead_code, reason = "held until the answer is sent")]
     permits: Vec<Permit>,

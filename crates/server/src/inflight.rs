@@ -16,7 +16,7 @@ use std::time::Duration;
 /// One user may have this part of the seats.
 const USER_PART: usize = 2;
 
-/// Requests that last and are open at a time: those of some thousand nodes, with what they watch for their pods.
+/// Open long-running requests at a time: those of some thousand nodes, with their watches for pods.
 const PLACES_MAX: usize = 256 << 10;
 /// Of them, one user's may be this part, which rests in 100 MB: the agents of all nodes may be one user.
 const PLACES_USER_PART: usize = 8;
@@ -35,7 +35,7 @@ pub struct Limits {
     request_max: Duration,
 }
 
-/// A request's turn: its seat, or the answer where there is none for it, and what either way is told of it.
+/// A request's turn: its seat, or the refusal, and headers for the answer in either case.
 pub struct Seating {
     pub seat: Result<Seat, Response>,
     pub headers: Headers,
@@ -76,9 +76,9 @@ impl Limits {
         self.places.try_permit(Requester::of(&request.user), 1).map(|permit| LongRunningPlace(Some(permit)))
     }
 
-    /// A seat for a request; the answer when there are too many already. Requests that last have theirs until they
-    /// begin. `is_again`: it had one, and gave it away while it waited for its client; `in_queue` counts those that wait:
-    /// reads, and writes.
+    /// A seat for a request, or the refusal when there are too many already. Long-running requests keep theirs until
+    /// they begin. `is_again`: the request had one, and gave it back while it waited for its client; `in_queue` counts
+    /// waiting reads and writes.
     pub async fn seat(
         &self,
         turns: Option<&Turns>,
@@ -206,7 +206,7 @@ mod tests {
         let held = limits.own_seat(&read);
         assert!(held.is_some() && limits.own_seat(&read).is_none());
         assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods", MASTERS)).is_some());
-        // Whether a watch is allowed is asked from a seat too.
+        // Whether a watch is allowed is decided in a seat too.
         assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).is_none());
         assert!(limits.own_seat(&request(Method::POST, "/api/v1/pods", "dev")).is_some());
         drop(held);

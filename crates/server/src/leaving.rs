@@ -67,7 +67,7 @@ impl Leaving {
         wait(within, || self.requests.load(Ordering::Relaxed) == 0).await;
     }
 
-    /// Tells watches to end within a time, each at a moment of its own. They hear of it when they are woken.
+    /// Spreads the ends of watches over a time. A watch reads its end when it is woken.
     pub fn end_watches(&self, within: Duration) {
         let nanos = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX).max(1);
         self.watches_end_nanos.store(nanos, Ordering::Release);

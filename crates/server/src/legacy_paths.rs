@@ -1,6 +1,6 @@
-//! Proxies at the paths of old (`--legacy-proxy-paths`), which stand for those of today and ask for the same rights.
+//! Proxies at legacy paths (`--legacy-proxy-paths`), which are mapped to those of today and need the same rights.
 
-/// The path that a path of old stands for: `/api/v1/proxy/nodes/N/rest` is `/api/v1/nodes/N/proxy/rest`.
+/// The current path for a legacy one: `/api/v1/proxy/nodes/N/rest` is `/api/v1/nodes/N/proxy/rest`.
 pub fn moved(path: &str) -> Option<String> {
     let rest = path.strip_prefix("/api/v1/proxy/")?;
     let (place, rest) = match rest.strip_prefix("namespaces/") {

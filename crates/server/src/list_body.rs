@@ -88,14 +88,14 @@ impl ListBody {
         }
     }
 
-    /// Shows what is sent to somebody else, too.
+    /// Also passes the sent bytes to another reader: the audit.
     pub fn tap(&self, tap: Tap) {
         if let Some(source) = lock(&self.source).as_mut() {
             source.tap = Some(tap);
         }
     }
 
-    /// From now on what is sent is compressed, at the level that costs least: upstream's choice.
+    /// Compresses the answer from here on, at the cheapest level: upstream's choice.
     pub fn compress(&self) {
         if let Some(source) = lock(&self.source).as_mut() {
             source.gzip = Some(GzEncoder::new(Vec::with_capacity(PIECE_BYTES / 4), Compression::new(1)));
@@ -109,8 +109,7 @@ impl ListBody {
         source.pieces.total_bytes().filter(|_| source.pretty.is_none() && source.gzip.is_none())
     }
 
-    /// Watches over the client from now on. The answer is not looked at while its client takes nothing, so that
-    /// somebody else has to end it.
+    /// Starts the timeout of the client. A body is not polled while its client reads nothing, so a task has to end it.
     pub fn begin(&mut self) {
         let (source, taken) = (self.source.clone(), self.taken.clone());
         self.guard = Some(tokio::spawn(guard(source, taken, STALL_MAX)).abort_handle());

@@ -45,7 +45,7 @@ fn is_token_char(c: char) -> bool {
     c.is_ascii_graphic() && !SEPARATORS.contains(c)
 }
 
-/// `; name=value`, and what follows.
+/// `; name=value`, and the rest.
 fn parameter(text: &str) -> Option<(&str, String, &str)> {
     let rest = text.strip_prefix(';')?.trim_start();
     let (name, rest) = token(rest)?;
@@ -62,7 +62,7 @@ fn token(text: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| text.split_at(end))
 }
 
-/// Up to the closing quote. A backslash escapes what separates; before others it stands for itself.
+/// Reads up to the closing quote. A backslash escapes separators only; before others it is itself a character.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut out = String::new();
     let mut chars = text.char_indices().peekable();

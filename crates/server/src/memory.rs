@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 const STRAINED_PERCENT: u64 = 75;
 const SHORT_PERCENT: u64 = 85;
 const GONE_PERCENT: u64 = 95;
-/// Users who cost at least this part of all lately are heavy.
+/// Users with at least this part of all recent cost are heavy.
 const HEAVY_PART: f64 = 0.25;
 
 /// The memory of a server.
@@ -48,7 +48,7 @@ impl Memory {
         self.budget_bytes > 0
     }
 
-    /// Notes what the server takes now, and which users cost most.
+    /// Notes the memory in use, and the heavy users.
     pub fn observe(&self, used_bytes: u64, heavy: BTreeSet<String>) {
         self.used_bytes.store(used_bytes, Ordering::Relaxed);
         *self.heavy.lock().unwrap_or_else(PoisonError::into_inner) = heavy;
@@ -66,7 +66,7 @@ impl Memory {
         }
     }
 
-    /// Whether a request is refused, by who asks for how much.
+    /// Whether a request is refused, by its user and size.
     pub(crate) fn refuses(&self, who: Requester<'_>, user: &str, weight: Weight) -> bool {
         let is_large = weight == Weight::Large;
         let is_heavy = || self.heavy.lock().unwrap_or_else(PoisonError::into_inner).contains(user);
@@ -81,7 +81,7 @@ impl Memory {
     }
 }
 
-/// The users among some costs who have a good part of all.
+/// The users that have a good part of the total cost.
 pub fn heavy(costs: &[(String, f64)]) -> BTreeSet<String> {
     let total: f64 = costs.iter().map(|(_, cost)| cost).sum();
     let is_heavy = |cost: f64| total > 0.0 && cost >= total * HEAVY_PART;

@@ -30,7 +30,7 @@ impl Accept {
         Accept { format, view: AcceptedView::Object, version: "v1", pretty: false }
     }
 
-    /// The same form for what is no object of the endpoint, as a Status: it has no other view.
+    /// The same format for a Status or another object that has no other view.
     pub fn of_status(self) -> Accept {
         Accept { pretty: self.pretty, ..Accept::plain(self.format) }
     }
@@ -39,7 +39,7 @@ impl Accept {
 /// The representations that an endpoint offers besides JSON and YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// Its objects in protobuf. Without it, protobuf of their metadata may still be asked for.
+    /// Whether its objects can be had in protobuf. Otherwise protobuf is accepted for their metadata only.
     pub protobuf: bool,
     /// Their metadata alone.
     pub partial: bool,
@@ -76,17 +76,17 @@ pub const EVENTS: &[&str] = &[
 pub const LOG: &[&str] = &["text/plain", JSON, YAML, PROTOBUF];
 pub const JSON_ALONE: &[&str] = &[JSON];
 
-/// The form of an answer about what a target names, decided before anything is done.
+/// The format of an answer about a target, negotiated before the request is worked on.
 pub fn resource(request: &Request, target: &ObjectRef<'_>) -> Result<Accept, Status> {
     choose(request, Offer::of(target)).ok_or_else(not_accepted)
 }
 
-/// The form of a Status or of discovery; none when nothing fits that is asked for.
+/// The format of a Status or of discovery; none when no accepted type fits.
 pub fn plain(request: &Request) -> Option<Accept> {
     choose(request, Offer::PLAIN)
 }
 
-/// The form of aggregated discovery, where it is asked for, and whether that of this server alone is.
+/// The format of aggregated discovery, where it is accepted, and whether it is for this server alone (`nopeer`).
 pub fn aggregated_discovery(request: &Request) -> Option<(Accept, bool)> {
     const WANTED: [(&str, &str); 3] =
         [("g", "apidiscovery.k8s.io"), ("v", "v2"), ("as", "APIGroupDiscoveryList")];
@@ -175,8 +175,8 @@ pub fn check_route(request: &Request, produced: &[&str]) -> Result<(), Status> {
     Err(Status::new(406, Reason::NotAcceptable, message).with_details(Details::default()))
 }
 
-/// The router's check of what a request brings, where it takes only some types: requests that may come without a
-/// body may come without a type.
+/// The router's check of a request's content type, where it takes only some: requests that may come without a body may
+/// come without a type.
 pub fn check_consumed(request: &Request, consumed: &[&str]) -> Result<(), Status> {
     let header = request.header("content-type");
     let fits = |part: &str| consumed.contains(&part.split(';').next().unwrap_or("").trim_matches(' '));

@@ -18,9 +18,9 @@ pub struct Options {
     pub service_account_jwks_uri: String,
     /// The audiences of tokens for this server.
     pub api_audiences: Vec<String>,
-    /// The longest that a token may be asked for; zero for any time.
+    /// The longest lifetime of a requested token; zero for any.
     pub token_expiration_seconds_max: i64,
-    /// Whether tokens in pods outlive what was asked for, so that old clients need not read them anew.
+    /// Whether tokens in pods live longer than requested, so that old clients need not read them again.
     pub extends_token_expiration: bool,
     /// Most requests at a time on one HTTP/2 connection; 0 for the default.
     pub streams_max: u32,
@@ -32,7 +32,7 @@ pub struct Options {
     /// Whether `/flagz` and `/statusz` are served (ComponentFlagz, ComponentStatusz).
     pub has_flagz: bool,
     pub has_statusz: bool,
-    /// Whether pages for those who look into the process are served (`--profiling`).
+    /// Whether pages about the process are served (`--profiling`).
     pub has_profiling: bool,
     /// The timeouts of the store's checks of health, and of readiness.
     pub health_max: Duration,
@@ -48,7 +48,7 @@ pub struct Options {
     pub watch_list: bool,
     /// Whether proxies are at the paths of old too.
     pub legacy_proxy_paths: bool,
-    /// Whether other servers on the store are told of this one (the gate UnknownVersionInteroperabilityProxy).
+    /// Whether this server publishes itself to its peers (the gate UnknownVersionInteroperabilityProxy).
     pub has_peers: bool,
     /// The value of the header `Strict-Transport-Security`; empty for none.
     pub strict_transport_security: String,

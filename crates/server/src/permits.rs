@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// This part of a pool is for system users alone: what runs the cluster goes on whatever the others do.
+/// The part of a pool for system users alone, so that the cluster's own components go on whatever other clients do.
 const SYSTEM_PART: usize = 4;
 /// One system user has at most this part: a node that is taken over does not stop the others.
 const SYSTEM_USER_PART: usize = 2;
-/// Users that are kept in mind before those are looked for that have no permit.
+/// The number of remembered users from which those without a permit are forgotten.
 const USERS_MIN: usize = 256;
 
 const NODES: &str = "system:nodes";
@@ -18,14 +18,14 @@ const SYSTEM_COMPONENTS: &str = "system:kube-";
 const SERVICE_ACCOUNTS: &str = "system:serviceaccount:";
 const SYSTEM_NAMESPACE: &str = "kube-system";
 
-/// Whom a permit is for.
+/// The holder of a permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requester<'a> {
     /// Members of `system:masters`: bounded by the whole alone.
     Master,
     /// Nodes, components and controllers.
     System(&'a str),
-    /// Everybody else. The ServiceAccounts of a namespace are one, since whoever has the namespace has them all.
+    /// Any other user. All ServiceAccounts of a namespace are one, since an owner of the namespace has them all.
     Other(&'a str),
 }
 
@@ -49,7 +49,7 @@ impl<'a> Requester<'a> {
 /// A number of units that are shared out.
 pub struct Pool {
     size: usize,
-    /// The most that one user who is not of the system has.
+    /// The most units of one user who is not of the system.
     user_max: usize,
     all: Arc<Semaphore>,
     others: Arc<Semaphore>,
@@ -69,7 +69,7 @@ impl Permit {
         self.of_all.num_permits()
     }
 
-    /// Gives back what is more than `units`.
+    /// Gives back the units beyond `units`.
     pub fn shrink(&mut self, units: usize) {
         let more = self.units().saturating_sub(units);
         let permits = [self.of_user.as_mut(), self.of_others.as_mut(), Some(&mut self.of_all)];
@@ -91,7 +91,7 @@ impl Pool {
         }
     }
 
-    /// Units at once, if there are any left. Who wants more than it may have gets all that it may have.
+    /// A permit at once, if there are units left. A request for more than a user may have gets all that it may have.
     pub fn try_permit(&self, who: Requester<'_>, units: usize) -> Option<Permit> {
         let units = self.units(who, units);
         let take = |from: Arc<Semaphore>| from.try_acquire_many_owned(units).ok();
@@ -106,7 +106,7 @@ impl Pool {
         Some(Permit { of_user, of_others, of_all: take(self.all.clone())? })
     }
 
-    /// Units as soon as there are any. Those of one user wait for each other and keep nobody else waiting.
+    /// A permit as soon as there are units. Requests of one user wait for each other and keep no other user waiting.
     pub async fn permit(&self, who: Requester<'_>, units: usize) -> Permit {
         let units = self.units(who, units);
         let take = async |from: Arc<Semaphore>| {

@@ -1,4 +1,4 @@
-//! Answers in the form that the client asked for: objects, tables, partial metadata; JSON, YAML, protobuf.
+//! Answers in the accepted format: objects, tables, partial metadata; JSON, YAML, protobuf.
 
 use crate::app::App;
 use crate::http_body::TOLD_BYTES_MAX;
@@ -152,8 +152,8 @@ pub async fn list(
     spans::serialized(span, Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) }))
 }
 
-/// The beginning of a list as Go's servers send it over HTTP/1.1. Upstream writes lists bit by bit, and what is kept of it
-/// before the first chunk goes out is that chunk.
+/// The beginning of a list, in chunks as Go's servers send it over HTTP/1.1: upstream writes lists bit by bit, and the
+/// part that is buffered at first is the first chunk.
 fn as_written(request: &Request, form: &ListForm, mut first: Bytes) -> Vec<Bytes> {
     let is_bit_by_bit = form.format != Format::Yaml && !matches!(form.view, ListView::Table(_));
     if !is_bit_by_bit || request.version >= Version::HTTP_2 || first.len() <= TOLD_BYTES_MAX {
@@ -211,7 +211,7 @@ fn json_response(status: u16, accept: Accept, document: Bytes) -> Response {
     Response::new(status, Format::Json.media_type(), document)
 }
 
-/// Kinds of meta in the version that was asked for: `v1beta1` differs from `v1` in its name alone.
+/// Kinds of meta in the requested version: `v1beta1` differs from `v1` in its name alone.
 pub fn in_version(accept: Accept, mut tree: Value) -> Value {
     if accept.version != "v1" {
         let version = format!("meta.k8s.io/{}", accept.version);

@@ -17,7 +17,7 @@ use std::time::Instant;
 pub struct Request {
     pub method: Method,
     pub version: Version,
-    /// Whom the client asks, where HTTP/2 says so beside the headers.
+    /// The requested host, where HTTP/2 has it outside of the headers.
     pub authority: Option<Authority>,
     /// Path and query as they came, with their escapes.
     pub uri: String,
@@ -25,7 +25,7 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Read whole, and within the limit on bodies.
     pub body: Bytes,
-    /// Whether the body was asked for.
+    /// Whether reading of the body has begun.
     pub is_read: bool,
     /// The user that the request acts as.
     pub user: Arc<User>,
@@ -54,8 +54,8 @@ impl Request {
         &self.info.path
     }
 
-    /// The first value of a header; empty when absent. What is not UTF-8 in it reads as characters that stand for
-    /// nothing, so that such a value is like no other.
+    /// The first value of a header; empty when absent. Bytes that are not UTF-8 become replacement characters, so that
+    /// such a value equals no valid one.
     pub fn header(&self, name: &str) -> Cow<'_, str> {
         self.headers.get(name).map_or(Cow::Borrowed(""), text)
     }
@@ -90,8 +90,8 @@ pub fn is_long_running(info: &RequestInfo) -> bool {
         || (!info.is_resource && info.path.starts_with(PROFILES))
 }
 
-/// Profiles take as long as they are asked to.
+/// Profiles take as long as their query says.
 const PROFILES: &str = "/debug/pprof/";
 
-/// Subresources whose requests last, whatever their verb.
+/// Subresources whose requests are long-running, whatever their verb.
 pub(crate) const LONG_RUNNING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];

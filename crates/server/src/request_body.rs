@@ -29,7 +29,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 /// The memory for the bodies of all requests.
 pub struct Bodies(Pool);
 
-/// A body, and its permit of what all may take.
+/// A body, and its permit of the memory for all bodies.
 #[derive(Default)]
 pub struct ReadBody {
     pub bytes: Bytes,
@@ -102,7 +102,7 @@ impl Bodies {
         Ok(ReadBody { bytes: if joined.is_empty() { first } else { Bytes::from(joined) }, permit })
     }
 
-    /// Room for a whole body; whoever waits for it is not sent more by its client.
+    /// Room for a whole body; the client is not read from meanwhile.
     async fn room(&self, who: Requester<'_>, bytes: usize) -> Result<Permit, Status> {
         let kilobytes = bytes.min(BODY_BYTES_MAX).div_ceil(1024);
         tokio::time::timeout(ROOM_WAIT_MAX, self.0.permit(who, kilobytes)).await.map_err(|_| {

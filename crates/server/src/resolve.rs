@@ -9,7 +9,7 @@ use pintle_object::{RequestInfo, Status, Verb};
 use pintle_schema::Subresource;
 use std::sync::Arc;
 
-/// Subresources that lead through to a kubelet, a pod or a service.
+/// Subresources that are proxied to a kubelet, a pod or a service.
 pub const CONNECTING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
 /// Methods besides those of verbs that a proxy passes on.
 const PROXIED: [Method; 2] = [Method::HEAD, Method::OPTIONS];
@@ -46,7 +46,7 @@ pub enum Unserved {
 }
 
 impl Route {
-    /// Whether the request's body says what to do.
+    /// Whether the body of the request is read before it is dispatched.
     pub fn reads_body(&self, verb: &Verb) -> bool {
         self.place != Place::Connect && !verb.is_read()
     }
@@ -98,8 +98,8 @@ fn because(status: Status) -> Unserved {
     Unserved::Because(Box::new(status))
 }
 
-/// Custom resources go by the verb alone, whatever the method was, and are not behind the router: what it would refuse
-/// is refused in other words.
+/// Custom resources are dispatched by the verb alone, whatever the method, and without the router: its refusals have
+/// other texts here.
 fn custom(info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     let in_namespace = !info.namespace.is_empty();
     let is_everywhere = matches!(info.verb, Verb::List | Verb::Watch);
@@ -292,7 +292,7 @@ mod tests {
         };
         assert!(fits, "{shown}: {:?} at {:?}", info.verb, route.place);
         assert_eq!(served.resource.plural, info.resource, "{shown}");
-        // The namespace that is asked about is the one in which something is done; that of a namespace is itself.
+        // The authorized namespace is the one of the object; that of a namespace is the namespace itself.
         let is_namespace = info.resource == "namespaces" && info.namespace == path.name();
         assert!(served.resource.namespaced || info.namespace.is_empty() || is_namespace, "{shown}");
         if route.place == Place::Collection {

@@ -21,7 +21,7 @@ pub struct Response {
     /// Headers of another server's answer that is passed on, as they came.
     pub passed: HeaderMap,
     pub body: Body,
-    /// Whether who asked did not prove who they are.
+    /// Whether the client is anonymous.
     pub is_to_nobody: bool,
     /// The reason in the status line of HTTP/1.1, where it is not the usual one.
     pub reason: Option<&'static str>,
@@ -30,7 +30,7 @@ pub struct Response {
     /// The request's seat: released when the answer is made, of a list when it is sent, of a stream when it first
     /// rests.
     pub seat: Option<Seat>,
-    /// Measures what is left of the request to be made and sent.
+    /// Measures the rest of the request: making and sending the answer.
     pub meter: Option<Meter>,
     /// Dropped when the answer is sent to its end, or its client is gone.
     pub held: Vec<Guard>,
@@ -42,7 +42,7 @@ pub enum Body {
     Chunks(Vec<Bytes>),
     /// A list of many pieces, each made when it is sent.
     List(ListBody),
-    /// A watch, or what is unpacked on the way: parts as they come.
+    /// A watch, or a document that is decompressed on the way: parts as they come.
     Stream(Box<dyn Parts>),
     /// The body of another server, passed on as it comes, trailers included.
     Passed(UnsyncBoxBody<Bytes, Cut>),
@@ -88,7 +88,7 @@ impl Response {
         }
     }
 
-    /// An answer that says nothing, not even of what form.
+    /// An answer without body and content type.
     pub fn empty(status: u16) -> Response {
         Response {
             status,

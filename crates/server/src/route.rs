@@ -11,22 +11,22 @@ use std::fmt;
 pub struct ResourcePath {
     /// Whether the path says the verb: `/api/v1/watch/...`, `/api/v1/proxy/...`.
     pub is_by_prefix: bool,
-    /// Whether the resource stands below a namespace: `namespaces/ns/pods`, but not `namespaces/ns/status`.
+    /// Whether the resource is below a namespace: `namespaces/ns/pods`, but not `namespaces/ns/status`.
     pub is_in_namespace: bool,
     pub parts: Vec<Text>,
 }
 
-/// A path that says nothing: a watch of what?
+/// The error of a path that ends after `watch` or `proxy`, without a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unresolved;
 
 /// Subresources of a namespace, which are not resources in it.
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
-/// Verbs whose selectors say what is asked for.
+/// Verbs whose selectors are part of the `RequestInfo`.
 const SELECTING: [Verb; 3] = [Verb::List, Verb::Watch, Verb::DeleteCollection];
 
-/// Resolves a request: its meaning, and its path where it is about a resource. `path` is without its escapes, so that all
-/// who look at it see the same.
+/// Parses a request into a `RequestInfo`, and its path if it is about a resource. `path` has no escapes, so that every
+/// reader sees the same path.
 ///
 /// ```text
 /// GET  /api/v1/namespaces/ns/pods/p/log   get pods/log p in ns
@@ -112,12 +112,12 @@ impl fmt::Display for Unresolved {
     }
 }
 
-/// The path of a URL without its escapes; none when one of them is none, which is no request at all.
+/// The path of a URL without its escapes; none when one of them is invalid.
 pub fn unescaped(path: &str) -> Option<String> {
     decode(path, false)
 }
 
-/// The verb that stands before the resource in the old ways to watch and to proxy.
+/// The verb before the resource in legacy paths of watches and proxies.
 fn prefix(rest: &[&str]) -> Option<Verb> {
     match rest.first() {
         Some(&"watch") => Some(Verb::Watch),

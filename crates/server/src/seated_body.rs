@@ -14,8 +14,8 @@ pub struct SeatedBody {
     pub read: ReadBody,
 }
 
-/// Reads the body of a request that has a seat. One whose body is not there yet gives its seat to others and takes
-/// one again: a client that sends slowly keeps nobody waiting.
+/// Reads the body of a request that has a seat. If the body is not there yet, the seat is given back and taken again
+/// later, so that a slow client keeps no other waiting.
 pub async fn read_seated(
     app: &App,
     request: &Request,

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// The time after a line in which no other of the same kind is logged.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Counts what happens, and says when to log it.
+/// Counts occurrences, and decides when to log.
 #[derive(Default)]
 pub struct Seldom(Mutex<SeldomState>);
 

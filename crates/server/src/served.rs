@@ -9,7 +9,7 @@ use pintle_kinds::api_service;
 use pintle_object::Status;
 use std::sync::atomic::Ordering;
 
-/// The answer to a path under a group and version that an APIService gives to another server; none when there is none.
+/// The answer to a path under a group and version that an APIService assigns to another server; none for other paths.
 pub async fn elsewhere(app: &App, request: &Request, _: &mut Exchange) -> Result<Option<Response>, Status> {
     let is_elsewhere = |path: &str| {
         let mut parts = path.split('/');
@@ -20,7 +20,7 @@ pub async fn elsewhere(app: &App, request: &Request, _: &mut Exchange) -> Result
     Ok(is_remote.then(Response::unavailable))
 }
 
-/// Whether a path is under a group that is compiled in, be it of a version that is not served.
+/// Whether a path is under a built-in group, even of a version that is not served.
 pub fn is_built_in(app: &App, path: &str) -> bool {
     if path.starts_with("/api/") {
         return true;

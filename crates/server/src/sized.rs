@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// added.
 const WRITTEN_RATIO: usize = 2;
 
-/// Does what a request asks: on the threads for what is large when its body or object is.
+/// Dispatches a request: on the threads for large requests when its body or object is large.
 pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Response, Status> {
     let who = Requester::of(&request.user);
     let bytes = verbs::bytes(app, request, &route);
@@ -41,7 +41,7 @@ pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Re
     Box::pin(again(app, request, wanted, verbs::dispatch(app, request, &route))).await
 }
 
-/// Does what a large request asks on the threads for that. Room for its answer is there before it is made.
+/// Dispatches a large request on those threads. Memory for its answer is reserved before.
 async fn large(app: &Arc<App>, request: &Request, route: Route, bytes: usize) -> Result<Response, Status> {
     let who = Requester::of(&request.user);
     let is_read = request.info.verb.is_read();
@@ -60,7 +60,7 @@ async fn large(app: &Arc<App>, request: &Request, route: Route, bytes: usize) ->
     again(app, request, wanted, run()).await
 }
 
-/// Reads again when there is room for as much as was found: who waits holds nothing.
+/// Reads again once there is room for the size that was found; nothing is held meanwhile.
 async fn again(
     app: &App,
     request: &Request,
@@ -73,8 +73,8 @@ async fn again(
     covered(app, request, response).await
 }
 
-/// An answer with its permit of what all may take in memory. When there is no room in time, who asked to read is told
-/// to come back, and who wrote that it took too long: what is written is written.
+/// An answer with its permit of the memory for all answers. When there is no room in time, a read gets a refusal with
+/// `Retry-After`, and a write a timeout, since it has already been made.
 pub async fn covered(app: &App, request: &Request, mut response: Response) -> Result<Response, Status> {
     let weight = response.weight();
     match app.answers.cover(Requester::of(&request.user), &mut response.permits, weight).await {
@@ -84,8 +84,8 @@ pub async fn covered(app: &App, request: &Request, mut response: Response) -> Re
     }
 }
 
-/// An answer that holds its permit of what all may take in memory until it is sent. Refusals have none yet; when there
-/// is no room for them, a shorter one says to come back.
+/// An answer that holds its permit until it is sent. Refusals have none yet; when there is no room for one, a shorter
+/// refusal with `Retry-After` is sent.
 pub async fn held(app: &App, request: &Request, mut response: Response) -> Response {
     let (who, weight) = (Requester::of(&request.user), response.weight());
     if !app.answers.try_cover(who, &mut response.permits, weight) && response.permits.is_empty() {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Identities of the audit in spans are cut: upstream's `maxAuditIDLength`.
 const AUDIT_ID_BYTES_MAX: usize = 64;
 
-/// The stage before the user is known, which is a trace of its own: nobody's headers count in it yet.
+/// The span of authentication, which is a trace of its own: no client is trusted yet, so `traceparent` does not count.
 pub fn authentication(app: &App, request: &Request) -> Entered {
     match &app.stages.tracer {
         Some(tracer) => tracer.root(Library::Stages, "authentication", received(request)).enter(),
@@ -54,7 +54,7 @@ fn received(request: &Request) -> SystemTime {
     UNIX_EPOCH + Duration::new(seconds, request.received.nanos)
 }
 
-/// `GET /api/v1/namespaces/{:namespace}/pods/{:name}`; of what is no resource, the method alone.
+/// `GET /api/v1/namespaces/{:namespace}/pods/{:name}`; for paths without a resource only the method.
 fn name(request: &Request) -> Cow<'static, str> {
     let method = match request.method {
         Method::GET => Cow::Borrowed("GET"),
@@ -107,7 +107,7 @@ fn described(attributes: &mut SpanAttributes, request: &Request, client: &Connec
     attributes.audit_id();
 }
 
-/// Methods that are none count as GET.
+/// The method; unknown methods count as GET.
 fn method(attributes: &mut SpanAttributes, method: &str) {
     const KNOWN: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
     let known = KNOWN.iter().find(|known| known.eq_ignore_ascii_case(method));
@@ -230,7 +230,7 @@ pub fn stored_soon() {
     pintle_traces::event("About to store object in database", |_| ());
 }
 
-/// Notes what became of a write.
+/// Notes the result of a write.
 pub fn stored<T>(request: &Request, result: Result<T, Status>) -> Result<T, Status> {
     let len = request.body.len();
     match &result {
@@ -298,7 +298,7 @@ impl Drop for InitialSpans {
     }
 }
 
-/// The spans of a watch until it has told what there is, where it begins with that and is traced.
+/// The spans of a watch until its initial events are sent; none without these or without tracing.
 pub fn watch_list(request: &Request, media_type: &str) -> Option<Box<InitialSpans>> {
     if !pintle_traces::is_recorded() || !is_watch_list(request) {
         return None;

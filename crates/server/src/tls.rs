@@ -21,18 +21,18 @@ use tokio_rustls::rustls::{
 /// The flags for TLS and HTTP/2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// Names of suites of TLS 1.2, the preferred first; all that are safe when there are none.
+    /// Names of TLS 1.2 cipher suites, the preferred first; all secure ones if empty.
     pub cipher_suites: Vec<String>,
     pub is_tls13_only: bool,
-    /// Numbers of groups for the exchange of keys, the preferred first; the usual ones when there are none.
+    /// IDs of key exchange groups, the preferred first; the usual ones if empty.
     pub curves: Vec<u16>,
     pub is_http2: bool,
     /// Most requests at a time on one connection; 0 for the default.
     pub streams_max: u32,
 }
 
-/// Suites of TLS 1.2 that upstream knows, and that nobody should still need: without forward secrecy, or with
-/// ciphers that are broken or hard to get right. Who names them is told so, and gets the others.
+/// TLS 1.2 suites that upstream supports and this server does not: without forward secrecy, or with ciphers that are
+/// broken or hard to implement safely. They are accepted in the flag with a warning, and not offered.
 const UNSAFE_SUITES: [&str; 16] = [
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
@@ -170,7 +170,7 @@ pub struct Certificates(ArcSwap<Vec<Named>>);
 #[derive(Clone, Debug)]
 pub struct Named {
     pub key: Arc<CertifiedKey>,
-    /// Host names; `*.` stands for one label. Empty for the certificate of everyone else.
+    /// Host names; `*.` stands for one label. Empty for the default certificate.
     pub names: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 /// A client's connection after the upgrade. What is written is held until it is flushed.
 pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
 
-/// An answer that makes a stream of the connection, and what is done with the stream.
+/// An answer that makes a stream of the connection, and the handler of the stream.
 pub struct Upgrade {
     on: OnUpgrade,
     serve: Box<dyn FnOnce(Upgraded) -> Waiting<'static, ()> + Send>,
@@ -31,7 +31,7 @@ impl Upgrade {
             match self.on.await {
                 Ok(stream) => {
                     let mut stream = TokioIo::new(stream);
-                    // The head of the answer may not be out yet, and nobody else sends it any more.
+                    // The head of the answer may not be sent yet, and hyper no longer sends it.
                     match stream.flush().await {
                         Ok(()) => (self.serve)(stream).await,
                         Err(error) => tracing::debug!(%error, "a client left before its upgrade"),

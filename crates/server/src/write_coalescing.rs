@@ -18,7 +18,7 @@ const PIECE: usize = 4 << 10;
 /// The initial capacity, which most answers fit into.
 const HELD_MIN: usize = 4 << 10;
 
-/// A stream and what is to be written to it. Clones are the same.
+/// A stream and its unwritten output. Clones are the same.
 pub struct Coalesced<S>(Arc<Mutex<CoalescerState<S>>>);
 
 struct CoalescerState<S> {
@@ -52,7 +52,7 @@ impl<S> Coalesced<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Coalesced<S> {
-    /// Works on the connection that uses the stream, and writes what it left there whenever it rests.
+    /// Polls the connection that uses the stream, and writes its output whenever it is pending.
     pub fn poll_driven<F: Future + ?Sized>(
         &self,
         context: &mut Context<'_>,
@@ -71,7 +71,7 @@ impl<S: AsyncWrite + Unpin> Coalesced<S> {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        // An error shows again with the connection's next write; who waits for room is woken to write the rest.
+        // An error shows again with the next write of the connection, and a task that waits for room is woken.
         let _ = state.poll_flush_all(context);
         result
     }

@@ -7,7 +7,7 @@ use pintle_engine::Engine;
 use pintle_proxy::{ApiServices, Remote};
 use std::sync::Arc;
 
-/// The other servers, and what is known of what they serve.
+/// The aggregated API servers, and their documents.
 pub struct Aggregator {
     pub services: Arc<ApiServices>,
     pub documents: Documents,
@@ -23,7 +23,7 @@ impl Aggregator {
         (!self.services.is_empty()).then(|| Merged::new(groups::api_order(engine), self.documents.all()))
     }
 
-    /// Counts the changes of what other servers serve.
+    /// The numbers of changes of APIServices and of documents, by which caches see that they are outdated.
     pub fn changes(&self) -> (u64, u64) {
         (*self.services.changes().borrow(), self.documents.changes())
     }

@@ -26,7 +26,7 @@ pub fn entry(list: &Value, group: &str, version: &str) -> Option<Value> {
     Some(version_entry(version, resources))
 }
 
-/// A resource whose kinds are told, be it that nothing is said of them: clients rely on it.
+/// A resource with its kinds, empty if they are missing: clients rely on the fields.
 fn with_kinds(resource: &Value) -> Value {
     let mut resource = told(resource);
     let subresources: Vec<Value> = resource.list_at(&["subresources"]).iter().map(told).collect();
@@ -189,7 +189,7 @@ impl Merged {
         }
     }
 
-    /// The entry of another server's API in aggregated discovery; none of those that are this server's.
+    /// The entry of another server's API in aggregated discovery; none for this server's own.
     pub fn version_entry(&self, group: &str, version: &str) -> Option<Value> {
         let name = format!("{version}.{group}");
         let (_, apis) = self.order.iter().find(|(known, _)| known == group)?;

@@ -56,7 +56,7 @@ impl RemoteDocuments {
     }
 }
 
-/// An OpenAPI document of version 2: what it says of the API alone.
+/// An OpenAPI v2 document, reduced to one API.
 #[derive(Clone)]
 pub struct Version2 {
     /// The server's ETag, or a digest of the content.
@@ -76,7 +76,7 @@ impl Version2 {
     }
 }
 
-/// The digest that stands for a content.
+/// The hexadecimal digest of a content.
 pub fn hex(bytes: &[u8]) -> String {
     Sha512::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
 }
@@ -100,12 +100,12 @@ impl Documents {
         self.all.load().get(name).cloned()
     }
 
-    /// Counts the changes: who made something from documents knows by it when to make it anew.
+    /// The number of changes, by which caches made from documents see that they are outdated.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Takes over what was read; nothing of an API that is gone.
+    /// Replaces the documents of an API; none removes them.
     pub fn set(&self, name: &str, documents: Option<RemoteDocuments>) {
         let documents = documents.map(Arc::new);
         self.all.rcu(|all| {

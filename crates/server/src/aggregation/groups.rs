@@ -18,8 +18,8 @@ pub struct ApiOrder {
 /// The groups of APIServices with their versions, in order.
 pub type GroupOrder = Vec<(String, Vec<ApiOrder>)>;
 
-/// All APIServices, as discovery lists what they stand for: groups by the highest priority of theirs, then by the
-/// APIService's name; versions by their priority, then as Kubernetes orders versions.
+/// All APIServices in the order of discovery: groups by the highest priority of their APIServices, then by the
+/// APIService's name; versions by their priority, then in Kubernetes' order of versions.
 pub fn api_order(engine: &Engine) -> GroupOrder {
     let Some(served) = engine.find_any("apiregistration.k8s.io", "apiservices") else { return Vec::new() };
     let Some(collection) = served.collection() else { return Vec::new() };
@@ -67,7 +67,7 @@ pub fn compare_versions(one: &str, other: &str) -> Ordering {
         (Some(one), Some(other)) => one.cmp(&other),
         (Some(_), None) => Ordering::Greater,
         (None, Some(_)) => Ordering::Less,
-        // Of those that are no versions the first by the alphabet comes first.
+        // Names that are no versions are in alphabetical order.
         (None, None) => other.cmp(one),
     }
 }

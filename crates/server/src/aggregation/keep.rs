@@ -35,7 +35,7 @@ const MASTERS: &str = "system:masters";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
                           application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
 
-/// Keeps what is known of the documents of all other servers, for as long as it is polled.
+/// Keeps the documents of all other servers up to date, for as long as it is polled.
 pub async fn keep_documents(app: Arc<App>) {
     let mut changes = app.aggregator.services.changes();
     let mut tasks = JoinSet::new();

@@ -86,8 +86,7 @@ fn refused(why: &Refused) -> Response {
     if why.code == 502 { response } else { response.with("x-content-type-options", "nosniff") }
 }
 
-/// An answer of another server as it came. Where it does not say what it is, the first bytes tell, as Go's server has
-/// them tell.
+/// An answer of another server as it came. A missing content type is found by the first bytes, as Go's server does.
 async fn passed(answer: hyper::Response<AnswerBody>) -> Response {
     let (mut parts, mut body) = answer.into_parts();
     let is_told = parts.headers.contains_key(CONTENT_TYPE) || parts.headers.contains_key(CONTENT_ENCODING);

@@ -10,7 +10,7 @@ const DEFINITION: &str = "#/definitions/";
 /// The number of different definitions under one name that can be renamed apart.
 const RENAMES_MAX: usize = 1000;
 
-/// Takes from a document of version 2 what it says of an API. Definitions that only other paths use are left out.
+/// Reduces an OpenAPI v2 document to one API: its paths, and the definitions that they use.
 pub fn version_2(document: &RemoteDocument, group: &str, version: &str) -> Result<Version2, String> {
     let mut tree = json::parse(&document.body).map_err(|error| error.to_string())?;
     filter(&mut tree, &format!("/apis/{group}/{version}/"));
@@ -47,7 +47,7 @@ fn filter(document: &mut Value, prefix: &str) {
     }
 }
 
-/// The definitions that paths lead to, and those that these lead to.
+/// The definitions that paths refer to, directly or through others.
 fn used(document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open: Vec<String> = Vec::new();
@@ -65,7 +65,7 @@ fn used(document: &Value) -> BTreeSet<String> {
     found
 }
 
-/// Tells each reference to a definition in a tree.
+/// Calls `each` with every reference to a definition in a tree.
 fn refs(tree: &Value, each: &mut dyn FnMut(&str)) {
     match tree {
         Value::Map(map) => {

@@ -21,7 +21,7 @@ use response::{ResponseFormat, is_negotiated, recorded, status_of};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// The most of a list that is recorded; of longer ones it is only told that there was one.
+/// The size up to which lists are recorded; longer ones are recorded without their content.
 const LIST_BYTES_MAX: usize = 64 << 20;
 /// The annotation of an event that lost its bodies, as upstream's.
 const TRUNCATED: &str = "audit.k8s.io/truncated";
@@ -84,7 +84,7 @@ impl Audit for Auditor {
 
     fn failed<'a>(&'a self, request: &'a Request, response: &'a mut Response) -> Waiting<'a, ()> {
         Box::pin(async move {
-            // As upstream, which tells no more of such requests than that they were answered.
+            // As upstream, which records only that such requests were answered.
             let Some(record) = self.record(request, None, true) else { return };
             let recorded = self.wrap(record, &request.audit);
             recorded.answered(request, response);

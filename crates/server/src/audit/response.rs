@@ -88,14 +88,14 @@ fn details(details: &Value) -> Details {
     }
 }
 
-/// A look at the first bytes, so that other objects are not read to find out that they are none.
+/// Checks the first bytes, so that objects of other kinds are not parsed.
 fn may_be_status(format: ResponseFormat, body: &[u8]) -> bool {
     const LOOK: usize = 64;
     let head = body.get(..LOOK.min(body.len())).unwrap_or_default();
     let has = |bytes: &[u8], word: &[u8]| memchr::memmem::find(bytes, word).is_some();
     match format {
         ResponseFormat::Json => has(head, b"\"Status\""),
-        // In YAML the keys are in their order: the kind comes after what else there is.
+        // YAML has its keys in alphabetical order, so the kind may come late.
         ResponseFormat::Yaml => has(body, b"kind: Status"),
         ResponseFormat::Protobuf => has(head, b"Status"),
     }
@@ -116,7 +116,7 @@ fn tree(api: &Builtin, format: ResponseFormat, body: &[u8]) -> Option<Value> {
             let mut tree = decode::protobuf::decode(&api.schema, api.kind(&kind)?, envelope.raw).ok()?;
             tree.set(&["kind"], envelope.kind);
             tree.set(&["apiVersion"], envelope.api_version);
-            // The encoding does not tell an empty list from none, and lists always have one.
+            // The encoding does not distinguish an empty list from a missing one, and lists always have one.
             if envelope.kind.ends_with("List") && tree.list_at(&["items"]).is_empty() {
                 tree.set(&["items"], Vec::<Value>::new());
             }
@@ -176,7 +176,7 @@ fn write_object(reader: &mut JsonReader<'_>, out: &mut Vec<u8>) {
 /// A part of the walk: writes a value, or leaves it and its name out.
 type Part<'f> = dyn FnMut(&str, &mut JsonReader<'_>, &mut Vec<u8>) -> bool + 'f;
 
-/// Copies a map whose values are written by name; what is no map is copied as it is.
+/// Copies a map whose values are written by name; other values are copied unchanged.
 fn write_map(reader: &mut JsonReader<'_>, out: &mut Vec<u8>, part: &mut Part<'_>) -> bool {
     if reader.kind() != JsonKind::Map {
         return copy(reader, out);

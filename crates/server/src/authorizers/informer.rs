@@ -12,11 +12,11 @@ use std::sync::Arc;
 pub struct Informer {
     served: Arc<ServedResource>,
     watcher: Watcher,
-    /// The part of each object that is decoded; all of it if there is none.
+    /// The part of each object that is decoded; all of it if absent.
     pick: Option<Pick>,
 }
 
-/// The informer has to begin anew: what it knows may be wrong.
+/// The informer lagged and has to start again: its state may be wrong.
 pub struct Lagged;
 
 impl Informer {
@@ -29,7 +29,7 @@ impl Informer {
         Some(Informer { served, watcher, pick: None })
     }
 
-    /// Decodes only what stands at these paths.
+    /// Decodes only the fields at these paths.
     pub fn only(self, engine: &Engine, paths: &[&[&str]]) -> Informer {
         let pick = Pick::new(&engine.api.schema, self.served.storage_ty, paths.iter().copied());
         Informer { pick: Some(pick), ..self }
@@ -39,7 +39,7 @@ impl Informer {
         self.watcher.is_behind()
     }
 
-    /// Tells what is there now of every object that changed: its tree, or none when it is gone.
+    /// Calls back with the current state of every object that changed: its tree, or none when it is gone.
     pub fn advance(
         &mut self,
         engine: &Engine,

@@ -33,7 +33,7 @@ pub enum Mode {
     Webhook,
 }
 
-/// One of those that are asked, in their order.
+/// A configured authorizer of the chain.
 pub enum ConfiguredAuthorizer {
     /// Of another mode than Webhook.
     Own(Mode),
@@ -110,8 +110,8 @@ impl Authorizer for Current {
 }
 
 impl Access {
-    /// Made before the engine, whose admission asks it; until it follows one, only masters may act.
-    /// `node_rules`: what every node may do.
+    /// Made before the engine, whose admission uses it. Until it follows an engine, only `system:masters` may act.
+    /// `node_rules`: the rights of every node.
     pub fn new(
         asked: Vec<ConfiguredAuthorizer>,
         node_rules: Vec<Rule>,
@@ -131,7 +131,7 @@ impl Access {
         access
     }
 
-    /// Asks others from now on.
+    /// Replaces the chain of authorizers.
     pub fn replace(&self, asked: Vec<ConfiguredAuthorizer>) {
         let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroup)];
         for asked in asked {
@@ -141,7 +141,7 @@ impl Access {
                 ConfiguredAuthorizer::Own(Mode::AlwaysDeny) => authorizers.push(Arc::new(AlwaysDeny)),
                 ConfiguredAuthorizer::Own(Mode::Node) => authorizers.push(self.node.clone()),
                 ConfiguredAuthorizer::Own(Mode::Rbac) => authorizers.push(self.rbac.clone()),
-                // Nobody is there to ask.
+                // The mode without a configured webhook.
                 ConfiguredAuthorizer::Own(Mode::Webhook) => {}
                 ConfiguredAuthorizer::Webhook(webhook) => authorizers.push(webhook),
             }

@@ -5,7 +5,7 @@ use pintle_engine::Engine;
 use pintle_fairness::{Facts, Fairness, ListShape, ObjectStats};
 use pintle_object::RequestInfo;
 
-/// Objects whose sizes stand for those of all.
+/// The number of objects whose mean size stands for that of all.
 const SAMPLE_OBJECTS: usize = 16;
 
 pub struct StoredFacts<'a> {

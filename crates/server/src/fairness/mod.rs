@@ -21,11 +21,11 @@ use std::time::Duration;
 
 const SCHEMA_HEADER: &str = "x-kubernetes-pf-flowschema-uid";
 const LEVEL_HEADER: &str = "x-kubernetes-pf-prioritylevel-uid";
-/// The longest that a request waits, whatever time it has.
+/// The longest wait of a request, however long its own time is.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The part of its time that a request may wait.
 const WAIT_PART: u32 = 4;
-/// Resources whose watches of one node's objects hear little of what is written.
+/// Resources with an index by a field, for whose watches few writes matter.
 const INDEXED: (&str, &str) = ("pods", "spec.nodeName");
 
 /// The fairness of a server.
@@ -35,7 +35,7 @@ pub struct Turns {
     engine: Arc<Engine>,
 }
 
-/// Headers that tell which schema and level a request belongs to.
+/// Headers that name the schema and level of a request.
 pub type Headers = Vec<(&'static str, String)>;
 
 /// A request's turn.
@@ -86,7 +86,7 @@ impl Turns {
         }
     }
 
-    /// Counts a watch among those that hear of writes.
+    /// Counts a watch among those that receive writes.
     fn watch(&self, request: &Request) -> Option<WatchCount> {
         let info = &request.info;
         if info.verb != Verb::Watch || !info.is_resource || is_of_one_node(info) {

@@ -19,7 +19,8 @@ pub struct Labels<'a> {
 }
 
 impl Labels<'_> {
-    /// Those of all requests that nothing answers: they are counted together, so that nobody makes series by asking.
+    /// The labels of all requests that resolve to nothing: they are counted together, so that no client can make
+    /// series.
     pub const OTHER: Labels<'static> =
         Labels { group: "", resource: "", scope: "", subresource: "", verb: "OTHER", version: "" };
 
@@ -38,7 +39,7 @@ fn scope(info: &RequestInfo) -> &'static str {
     }
 }
 
-/// Methods, with those told apart that a method does not tell apart.
+/// The label of the method; verbs that share a method are told apart.
 fn verb(request: &Request) -> &'static str {
     if CONNECTING.contains(&request.info.subresource.as_str()) {
         return "CONNECT";
@@ -56,7 +57,7 @@ fn verb(request: &Request) -> &'static str {
     }
 }
 
-/// Whether anything would be stored; what is said wrong is all the same.
+/// The `dryRun` of a request; all invalid values are one label.
 pub fn dry_run(request: &Request) -> &'static str {
     let mut asked = request.query.all("dryRun");
     match (request.query.first("dryRun").is_some(), asked.all(|value| value == "All")) {
@@ -78,7 +79,7 @@ pub fn field_validation(request: &Request) -> &'static str {
     }
 }
 
-/// Names of users that are known everywhere; of all others it is only told whether they look like an address.
+/// The names of well-known users; for others only whether they look like an email address.
 pub fn user(name: &str) -> &str {
     match name {
         "admin" | "client" | "kube_proxy" | "kubelet" | "system:serviceaccount:kube-system:default" => name,

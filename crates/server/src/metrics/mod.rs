@@ -38,7 +38,7 @@ const SIZES: &str = "apiserver_response_sizes";
 const FILTERS: [&str; 3] = ["authentication", "priorityandfairness", "authorization"];
 const RESULTS: [&str; 2] = ["success", "error"];
 
-/// The server's own families, beside those that other rooms count in the same registry.
+/// The server's own families, beside those of other crates in the same registry.
 pub struct Metrics {
     registry: Registry,
     requests: Counters,
@@ -71,7 +71,7 @@ pub struct Metrics {
     watch_cache: WatchCache,
     pub lists: Lists,
     pub streams: StreamMetrics,
-    /// Requests under way: those that read, and those that write.
+    /// Requests in flight: reads, and writes.
     pub in_flight: [Watermark; 2],
     /// Requests that wait for their turn.
     pub in_queue: [Watermark; 2],
@@ -79,11 +79,11 @@ pub struct Metrics {
     pub certificate_lives: Histogram,
     /// Aggregated discovery: documents that were made, and requests for those of this server alone.
     pub discovery_made: Counter,
-    /// OpenAPI documents of version 2 that were made for other servers, and what the last took.
+    /// OpenAPI v2 documents that were made because of other servers, and the duration of the last.
     pub openapi_made: Counters,
     pub openapi_seconds: Gauges,
     pub discovery_alone: Counter,
-    /// Of all servers on the store: answers that were there, and those that had to be made.
+    /// Discovery of all servers on the store: cached answers, and those that had to be made.
     pub discovery_hits: Counter,
     pub discovery_misses: Counter,
     /// The families of `/metrics/slis`.
@@ -188,7 +188,7 @@ impl Metrics {
         self.checks.with(&[check, status, root]).inc();
     }
 
-    /// Counts an attempt to find out who asks: the user's name where there is one.
+    /// Counts an authentication: the user's name if it succeeded.
     pub fn observe_authentication(&self, user: Option<&str>, elapsed: Duration) {
         let result = if user.is_some() { "success" } else { "error" };
         user.into_iter().for_each(|name| self.users.count(labels::user(name), Counter::inc));

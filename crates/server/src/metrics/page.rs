@@ -36,8 +36,8 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
     Some(Response { body, ..Response::new(200, CONTENT_TYPE, Bytes::new()) })
 }
 
-/// The chunks in which upstream sends a page, by where they begin and end: each family is written by itself, in parts,
-/// through what Go's servers keep before they send.
+/// The boundaries of the chunks in which upstream sends a page: each family is written in parts, through the buffer of
+/// Go's servers.
 fn chunks(text: &str) -> Vec<(usize, usize)> {
     let starts = text.match_indices(FAMILY).map(|(start, _)| start).filter(|start| is_line(text, *start));
     let ends = starts.chain(Some(text.len())).skip(1);

@@ -19,8 +19,8 @@ pub struct Observation {
 }
 
 impl Metrics {
-    /// Observes the answer to a request about a resource until it has ended. `is_served`: whether the request resolved
-    /// to something, and is counted as that. `waited`: what it waited for its turn and for webhooks.
+    /// Observes the answer to a request about a resource until it has ended. `is_served`: whether the request resolved,
+    /// and is counted with its labels. `waited`: the time that it waited for its turn and for webhooks.
     pub fn observe(
         &self,
         request: &Request,
@@ -68,7 +68,7 @@ impl Metrics {
     }
 }
 
-/// The labels of families that tell no rehearsals apart.
+/// The labels of families without a label for dry runs.
 fn plain<'a>(labels: &Labels<'a>) -> [&'a str; 7] {
     let Labels { group, resource, scope, subresource, verb, version } = *labels;
     [COMPONENT, group, resource, scope, subresource, verb, version]

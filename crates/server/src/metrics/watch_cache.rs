@@ -3,7 +3,7 @@
 use pintle_metrics::{Counters, Gauges, Registry};
 use pintle_store::EventFacts;
 
-/// The lowest digits of a revision that are shown: what a number with a point tells exactly.
+/// The lowest digits of a revision, as many as a floating point number holds exactly.
 const REVISION_MAX: u64 = 1_000_000_000_000_000;
 
 /// The families of the watch cache; gauges are set when the page is read.
@@ -58,7 +58,7 @@ impl Lists {
         }
     }
 
-    /// Counts a list: how many objects it looked at and told, and whether it had to be as new as the store.
+    /// Counts a list: the objects that it looked at and returned, and whether it had to be as recent as the store.
     pub fn observe(&self, group: &str, resource: &str, looked_at: usize, told: usize, is_consistent: bool) {
         // There is no index but that of keys.
         self.count.with(&[group, "", resource]).inc();

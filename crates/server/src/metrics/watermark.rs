@@ -4,7 +4,7 @@ use pintle_metrics::Gauge;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Counts what there is. Clones are the same.
+/// A count, its maximum in the last second, and a gauge. Clones are the same.
 #[derive(Clone)]
 pub struct Watermark(Arc<WatermarkInner>);
 
@@ -14,7 +14,7 @@ struct WatermarkInner {
     shown: Gauge,
 }
 
-/// One of what is counted, until it is dropped.
+/// One unit of the count, until it is dropped.
 pub struct Counted(Arc<WatermarkInner>);
 
 impl Watermark {
@@ -22,7 +22,7 @@ impl Watermark {
         Watermark(Arc::new(WatermarkInner { now: AtomicI64::new(0), max: AtomicI64::new(0), shown }))
     }
 
-    /// One more, until what is returned is dropped.
+    /// Counts one more, until the returned value is dropped.
     pub fn begin(&self) -> Counted {
         let now = self.0.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.0.max.fetch_max(now, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha512};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The index of what a table serves.
+/// The index of the documents for a table.
 pub struct Index {
     pub table: Arc<Table>,
     /// The state of other servers' documents.
@@ -46,8 +46,9 @@ impl Index {
     }
 }
 
-/// Adds the documents of other servers. That of the API that a server is named for is its, whoever else has one; what
-/// it has besides is listed where nobody else has it: two servers of one kind have much in common.
+/// Adds the documents of other servers. The document of the API that an APIService names is that server's, even if
+/// others have one too; its other documents are listed where no other server has them, since servers of one kind have
+/// much in common.
 fn add_others<'a>(
     addresses: &mut Vec<(String, String)>,
     others: impl Iterator<Item = &'a RemoteDocuments>,

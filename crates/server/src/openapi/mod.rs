@@ -1,4 +1,4 @@
-//! OpenAPI documents of both versions: made when they are first asked for, and kept compressed.
+//! OpenAPI documents, v2 and v3: made when they are first requested, and kept compressed.
 
 mod index;
 mod merged;
@@ -23,13 +23,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-/// The documents that were asked for so far.
+/// The documents that were requested so far.
 #[derive(Default)]
 pub struct OpenApi {
     /// The built-in resources that are served, for the hash.
     served: String,
     has_enums: bool,
-    /// The hash of what all documents are made of.
+    /// The hash of the input of all documents.
     origin: OnceLock<[u8; 64]>,
     /// Of built-in resources alone, and with the custom ones that there were last.
     v2: OnceLock<Arc<Page>>,
@@ -41,7 +41,7 @@ pub struct OpenApi {
     converted: Mutex<HashMap<String, Arc<Page>>>,
 }
 
-/// A group version of custom resources; its document is made when it is asked for.
+/// A group version of custom resources; its document is made on demand.
 struct CustomGroup {
     served: Vec<Arc<ServedResource>>,
     hash: String,
@@ -59,8 +59,8 @@ fn custom_groups(table: &Table) -> BTreeMap<String, Vec<Arc<ServedResource>>> {
 }
 
 impl OpenApi {
-    /// Documents of these built-in resources, and of custom ones as they come.
-    /// `has_enums`: whether they tell the values that fields may have.
+    /// Documents of these built-in resources, and of custom ones as they come. `has_enums`: whether they list the
+    /// allowed values of fields.
     pub fn new(resources: &Resources, has_enums: bool) -> OpenApi {
         let name =
             |resource: &Resource| format!("{}/{}/{} ", resource.group, resource.version, resource.plural);
@@ -95,8 +95,8 @@ impl OpenApi {
         index
     }
 
-    /// The document of version 2: that of the built-in resources, and the custom ones and other servers' of now added to
-    /// it. `count` hears which APIService it had to be made for, why, and how many seconds that took.
+    /// The v2 document: built-in resources with the current custom resources and those of other servers. `count` is
+    /// called with the APIService that it had to be made for, the reason, and the seconds that it took.
     pub(crate) fn version_2(
         &self,
         engine: &Engine,
@@ -155,7 +155,7 @@ impl OpenApi {
         document
     }
 
-    /// The document of another server's API, made from what it says in version 2.
+    /// The v3 document of another server's API, made from its v2 document.
     pub(crate) fn converted_page(&self, others: &RemoteDocuments, name: &str) -> Option<Arc<Page>> {
         let all = others.all();
         let hash = all.get(name)?.converted()?.hash;
@@ -186,7 +186,7 @@ impl OpenApi {
         Some(page.clone())
     }
 
-    /// The groups of a table; those whose resources are what they were keep their documents.
+    /// The groups of a table; those with unchanged resources keep their documents.
     fn custom_groups(&self, table: &Table) -> HashMap<String, Arc<CustomGroup>> {
         let mut known = self.custom.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |group: &CustomGroup, served: &[Arc<ServedResource>]| {
@@ -228,8 +228,8 @@ impl OpenApi {
         })
     }
 
-    /// The hash of a document of the built-in API, from what it is made of: it changes when the tables, the
-    /// descriptions or the program do.
+    /// The hash of a document of the built-in API, made from its input: it changes with the tables, the descriptions or
+    /// the program.
     fn hash(&self, path: &str) -> String {
         let mut hash = Sha512::new();
         hash.update(self.origin());

@@ -18,12 +18,12 @@ const UNPACKED_BYTES: usize = 32 << 10;
 /// The memory of the decompressor until the page is sent: its window and its tables.
 const UNPACKING_BYTES: usize = 48 << 10;
 
-/// A JSON document, compressed, and the hash that stands for its content.
+/// A JSON document, compressed, and the hash of its content.
 pub struct Page {
     gzip: Bytes,
     len: usize,
     pub hash: String,
-    /// The same document in protobuf, once somebody asked for it.
+    /// The same document in protobuf, once it has been requested.
     protobuf: OnceLock<Bytes>,
 }
 
@@ -123,7 +123,7 @@ pub fn location(path: &str, hash: &str) -> String {
 
 pub const V2: &str = "/openapi/v2";
 
-/// The first form of those that a client accepts, in its order; JSON when it says nothing.
+/// The first accepted format, in the client's order; JSON without an `Accept` header.
 pub fn form(request: &Request, protobuf: &str) -> Option<PageForm> {
     let header = request.header("accept");
     if header.is_empty() {

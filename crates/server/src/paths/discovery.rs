@@ -29,7 +29,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     }
     let made = current(app);
     let Some(document) = made.documents.get(path) else {
-        // An unknown version of the core group is the router's business, an unknown group is nobody's.
+        // Unknown versions of the core group are the router's to refuse, unknown groups are not found.
         let is_core = path.starts_with("/api/");
         return if is_core { Err(refusals::no_such_resource()) } else { Ok(None) };
     };
@@ -47,7 +47,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     Ok(Some(answer::object(app, accept, 200, document.api_version, document.kind, &document.value)))
 }
 
-/// The documents of what is served now.
+/// The documents of the resources that are served now.
 fn current(app: &App) -> Arc<Made> {
     app.discovery.current(&app.engine, &app.aggregator, &app.metrics.discovery_made)
 }
@@ -79,7 +79,7 @@ fn aggregated_answer(app: &App, made: &Arc<Made>, request: &Request, path: &str)
     Some(tagged(Response::new(200, &media_type, document.body(&app.engine.api, accept))))
 }
 
-/// The paths that this server tells of, sorted.
+/// The paths in this server's index, sorted.
 pub fn paths(app: &App) -> Vec<String> {
     let mut paths: Vec<String> = current(app).documents.keys().cloned().collect();
     let others = [

@@ -7,8 +7,8 @@ use crate::response::Response;
 use crate::served;
 use pintle_encryption::{CHECK as KMS, Encryption, RELOAD_HOOK};
 
-/// Checks that all three paths share, in the order in which upstream lists them. The store stands for etcd;
-/// what upstream does after its start is done before ours ends.
+/// Checks that all three paths share, in upstream's order. The store stands for etcd; upstream's post-start hooks are
+/// done before this server's start ends.
 const COMMON: [&str; 2] = ["ping", "log"];
 
 /// Fails while a stored value cannot be read: upstream's cache does not fill.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// The answer to a path that is no resource.
 pub async fn answer(app: &Arc<App>, request: &Request, exchange: &mut Exchange) -> Result<Response, Status> {
-    // Nobody is connected to anything, which a success would say.
+    // A success would claim a connection that does not exist.
     if request.method == Method::CONNECT {
         return Ok(Response::not_found_page());
     }
@@ -70,7 +70,7 @@ pub async fn answer(app: &Arc<App>, request: &Request, exchange: &mut Exchange) 
     }
 }
 
-/// A document of OpenAPI, made on the threads for what takes long where it is not there yet.
+/// An OpenAPI document, made on the threads for large requests if it is not cached.
 async fn document(app: &Arc<App>, request: &Request) -> Result<Option<Response>, Status> {
     let (own, copy) = (app.clone(), request.clone());
     let work = async move { Ok(openapi::answer(&own, &copy)) };

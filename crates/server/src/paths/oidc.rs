@@ -61,7 +61,7 @@ fn list(texts: &[&str]) -> String {
     json::to_string(&Value::from(texts.iter().map(|text| Value::from(*text)).collect::<Vec<_>>()))
 }
 
-/// The keys of tokens; one is made when there is none yet.
+/// The keys of tokens; a key is made if there is none yet.
 fn verifying(app: &App) -> Result<Vec<Arc<VerifyingKey>>, Status> {
     app.service_account_keys.signing().map_err(Status::internal)?;
     Ok(app.service_account_keys.verifying())
@@ -80,7 +80,7 @@ fn shown(key: &VerifyingKey) -> String {
         Jwk::Ec { curve, x, y } => ("EC", vec![("crv", text(curve)), ("x", number(x)), ("y", number(y))]),
     };
     let head = [("use", "sig"), ("kty", kind), ("kid", &key.id)].map(|(name, value)| (name, text(value)));
-    // A curve stands before the algorithm, a number after it.
+    // The curve comes before the algorithm, numbers come after it.
     let (before, after): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(name, _)| *name == "crv");
     let algorithm = [("alg", text(key.algorithm.name()))];
     let all = [head.as_slice(), before.as_slice(), algorithm.as_slice(), after.as_slice()].concat();

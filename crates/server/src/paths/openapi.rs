@@ -52,7 +52,7 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
 }
 
 pub(crate) fn version_2(app: &App, request: &Request) -> Response {
-    // It is compressed for those who want it, whatever the answer.
+    // All answers vary by the encoding, since any may be compressed.
     let varied = |response: Response| response.with("vary", "Accept-Encoding").with("vary", "Accept");
     let Some(form) = form(request, V2_PROTOBUF) else { return varied(empty(406)) };
     let count = |name: &str, reason: &str, seconds: f64| {
@@ -66,7 +66,7 @@ pub(crate) fn version_2(app: &App, request: &Request) -> Response {
 pub(crate) fn group(app: &App, request: &Request, path: &str) -> Response {
     let page = match owner(app, path) {
         Some(GroupOwner::Converted(name)) => app.openapi.converted_page(&app.aggregator.documents, &name),
-        // Its server is asked before, and is gone.
+        // Its server was looked up before, and is gone.
         Some(GroupOwner::Remote(..)) => None,
         None => {
             app.openapi.custom_page(&app.engine, path).or_else(|| app.openapi.page(&app.engine.api, path))

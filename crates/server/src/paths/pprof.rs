@@ -21,7 +21,7 @@ const ABSENT: [(&str, &str); 5] = [
     ("trace", "executions are not recorded; requests are traced by --tracing-config-file"),
 ];
 
-/// Profiles that are made: their names, how to ask for one that people can read or soon have, and what each tells.
+/// The profiles that exist: their names, queries for a readable or quick one, and descriptions.
 const PRESENT: [(&str, &str, &str); 4] = [
     ("cmdline", "", "The command line of the server, with a zero byte between its arguments."),
     ("goroutine", "?debug=1", "Tasks that have not ended. Without debug it is a file for pprof."),
@@ -56,7 +56,7 @@ pub async fn answer(request: &Request) -> Option<Response> {
     })
 }
 
-/// The way to the index, as Go's `http.Redirect` tells it: with a page for those who read one.
+/// The redirect to the index, as Go's `http.Redirect` makes it, with a page for browsers.
 fn moved(request: &Request) -> Response {
     let response = match request.method {
         Method::GET | Method::HEAD => {
@@ -67,7 +67,7 @@ fn moved(request: &Request) -> Response {
     response.with("location", PREFIX)
 }
 
-/// A page of all profiles, with those that are not made here and why.
+/// A page of all profiles, with the reasons for missing ones.
 fn index() -> String {
     let link =
         |(name, query, _): &(&str, &str, &str)| format!("<li><a href='{name}{query}'>{name}</a></li>\n");
@@ -89,7 +89,7 @@ async fn profile(request: &Request) -> Response {
     if request.method != Method::GET {
         return refusal(405, "profiles are asked for by GET");
     }
-    // As Go's: what is no number, or none, is the default.
+    // As in Go, an invalid number means the default.
     let asked = request.query.text("seconds").parse().ok().filter(|seconds| *seconds > 0);
     let seconds = asked.unwrap_or(SECONDS_DEFAULT);
     if seconds > SECONDS_MAX {

@@ -21,7 +21,7 @@ const VERSIONS: [&str; 2] = ["v1beta1", "v1alpha1"];
 const WARNING: &str = "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility \
                        guarantees and is for debugging purposes only.";
 const DELIMITERS: [&str; 4] = [":", ": ", "=", " "];
-/// Folders that do not help anybody who looks for a fault.
+/// Folders that are of no use for debugging.
 const NOT_FOR_DEBUGGING: [&str; 5] = ["/apis", "/api", "/openid", "/openapi", "/.well-known"];
 
 /// The form of a page.
@@ -65,7 +65,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     Ok(Some(response.with("warning", format!("299 - \"{why}\""))))
 }
 
-/// The form that a client accepts first; none when it accepts none. An object has to be asked for by its whole kind.
+/// The first accepted format; none without one. For an object its whole kind has to be named.
 fn form(accept: &str, kind: &str) -> Option<ZpageForm> {
     if accept.trim().is_empty() {
         return Some(ZpageForm::Text);
@@ -110,7 +110,7 @@ fn status(app: &App, now: Time) -> Map {
     status
 }
 
-/// The first parts of paths, each once, that help who looks for a fault.
+/// The first parts of paths that are of use for debugging, each once.
 fn folders(paths: Vec<String>) -> BTreeSet<String> {
     let first = paths.iter().filter_map(|path| path.split('/').nth(1)).filter(|part| !part.is_empty());
     first.map(|part| format!("/{part}")).filter(|path| !NOT_FOR_DEBUGGING.contains(&path.as_str())).collect()

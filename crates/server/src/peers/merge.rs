@@ -54,7 +54,7 @@ fn names(all: &[Value], name: Name) -> Vec<&str> {
     all.iter().map(name).collect()
 }
 
-/// A group with what another adds to it; none when that is nothing.
+/// A group with the additions of another; none when there are none.
 fn merged_group(one: &Value, other: &Value) -> Option<Value> {
     let versions = merged_list(one, other, "versions", version_name, merged_version)?;
     let mut group = one.clone();
@@ -69,7 +69,7 @@ fn merged_version(one: &Value, other: &Value) -> Option<Value> {
     Some(version)
 }
 
-/// A resource that can do what both can.
+/// A resource with the verbs and names of both.
 fn merged_resource(one: &Value, other: &Value) -> Option<Value> {
     if one == other {
         return None;
@@ -87,7 +87,7 @@ fn merged_resource(one: &Value, other: &Value) -> Option<Value> {
     Some(resource)
 }
 
-/// The lists of two objects as one: what both have is merged. None when the other adds nothing.
+/// The union of two objects' lists, with common items merged. None when the second adds nothing.
 fn merged_list(
     one: &Value,
     other: &Value,

@@ -16,7 +16,7 @@ use pintle_object::{Reason, Status};
 use pintle_proxy::peers::{PROXIED, Peers};
 
 /// Passes a request on to a server that has its resource where this one has not; none when there is no such server. A
-/// request that was passed on already is answered here, whatever the answer.
+/// request that was already passed on is answered here in any case.
 pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
     let peers = app.peers.as_deref()?;
     let info = &request.info;

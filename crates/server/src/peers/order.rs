@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// All names of some lists, each once: what stands before another in a list stands before it, and where no list says
-/// anything the alphabet does. `[b, c]` and `[a, c]` are `[a, b, c]`. Lists that contradict each other leave the
-/// alphabet alone.
+/// All names of some lists, each once, in an order that agrees with all lists; names that no list orders are in
+/// alphabetical order. `[b, c]` and `[a, c]` are `[a, b, c]`. If lists contradict each other, all names are in
+/// alphabetical order.
 pub fn merged_order<'a>(lists: &[Vec<&'a str>]) -> Vec<&'a str> {
     let mut nodes: BTreeMap<&str, OrderNode<'_>> = BTreeMap::new();
     for list in lists {
@@ -40,7 +40,7 @@ pub fn merged_order<'a>(lists: &[Vec<&'a str>]) -> Vec<&'a str> {
     if order.len() == all.len() { order } else { all }
 }
 
-/// A name in the graph of what stands before what.
+/// A name in the graph of the order.
 #[derive(Default)]
 struct OrderNode<'a> {
     /// The number of names that must come before it and are not placed yet.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// The time between two reports of a long answer's figures.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A request under way. What it took is told from time to time and when it is dropped.
+/// A request under way. Its cost is reported from time to time and when it is dropped.
 #[derive(Debug)]
 pub struct Meter {
     top: Arc<Top>,

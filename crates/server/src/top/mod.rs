@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Locks that users are spread over, so that requests of different users seldom meet.
 const SHARDS: usize = 16;
-/// Users of one shard that are kept, and their requests told apart by all that is told apart.
+/// The users, and the kinds of requests, in one shard of the sketch.
 const USERS_MAX: usize = 32;
 const KINDS_MAX: usize = 32;
 /// The longest name of a user or agent that is kept.
@@ -61,7 +61,7 @@ impl Default for Top {
 }
 
 impl Top {
-    /// Adds what requests of a kind took, and watches that began or ended.
+    /// Adds the cost of requests of a kind, and opened or closed watches.
     pub fn add(&self, kind: &RequestKind, figures: &Figures, watches: i64) {
         let now = self.now();
         let mut shard = self.shard(&kind.user);

@@ -49,7 +49,7 @@ impl Top {
         self.shards().flat_map(of).collect()
     }
 
-    /// Rows of users and of kinds of requests, those that cost most first.
+    /// Rows of users and of kinds of requests, the most expensive first.
     fn tables(&self) -> (Vec<Value>, Vec<Value>) {
         let now = self.now();
         let (mut users, mut kinds) = (Vec::new(), Vec::new());

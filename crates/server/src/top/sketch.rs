@@ -6,7 +6,7 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// Over how long figures fade: what is done now, and what was done in the last minutes.
+/// The two windows over which figures fade: the present, and the last minutes.
 pub const SHORT: Duration = Duration::from_secs(10);
 pub const LONG: Duration = Duration::from_secs(300);
 
@@ -26,7 +26,7 @@ pub struct SketchEntry {
     long: Figures,
     updated_at: Duration,
     pub watches: u64,
-    /// The cost that whoever was replaced had: this much of the entry's own may be another's.
+    /// The cost of the entry that this one replaced: so much of its own cost may be another's.
     pub uncertain_cost: f64,
 }
 
@@ -94,7 +94,7 @@ impl<K: Clone + Eq + Hash> Sketch<K> {
         Sketch { entries: HashMap::new(), entries_max }
     }
 
-    /// Adds figures to whom a key stands for, and opened (or closed) watches.
+    /// Adds figures to a key, and opened (or closed) watches.
     pub fn add<Q>(&mut self, now: Duration, key: &Q, figures: &Figures, watches: i64)
     where
         K: Borrow<Q> + for<'a> From<&'a Q>,

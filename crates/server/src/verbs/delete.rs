@@ -90,7 +90,7 @@ fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
     DeleteOptions::from_body(&options)?.gated(deletes_unreadable)
 }
 
-/// Refuses the deletion of what cannot be read to those who may not do just that.
+/// Refuses the deletion of an unreadable object unless its user has the permission for just that.
 async fn authorize_unread(app: &App, request: &Request, target: &ObjectRef<'_>) -> Result<(), Status> {
     let verb = "unsafe-delete-ignore-read-errors";
     request.audit.annotate("apiserver.k8s.io/unsafe-delete-ignore-read-error", "");

@@ -45,7 +45,7 @@ pub fn bytes(app: &App, request: &Request, route: &Route) -> usize {
     request.body.len() + stored
 }
 
-/// Answers a request about a resource: does what the verb says that was authorized, at the place that was found.
+/// Answers a request about a resource: the action of the authorized verb, on the resolved part.
 pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {
     let served = route.served.as_ref();
     let warning = match &served.custom {
@@ -80,8 +80,8 @@ pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Res
     write_context::with_warnings(app, request, warning.into_iter().collect(), result)
 }
 
-/// Answers a request of a subresource that leads through to somebody else: its body is passed on as it comes, and its
-/// connection may become a stream of its own.
+/// Answers a request of a proxied subresource: its body is passed on as it comes, and its connection may become a
+/// stream of its own.
 pub async fn tunnel(
     app: &App,
     request: &Request,
@@ -96,7 +96,7 @@ pub async fn tunnel(
     }
 }
 
-/// Counts a request for an API that is going to be removed, in which minor version, and tells the audit of it.
+/// Counts a request for a deprecated API, with the minor version that removes it, and annotates its audit event.
 fn note_deprecated(app: &App, request: &Request, removed: u16) {
     let release = if removed > 0 { format!("1.{removed}") } else { String::new() };
     app.metrics.observe_deprecated(request, &release);

@@ -1,4 +1,4 @@
-//! PATCH: a change to whatever version of the object is current.
+//! PATCH: a change to the current version of an object.
 
 use super::write_context;
 use crate::app::App;

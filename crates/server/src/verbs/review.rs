@@ -199,7 +199,7 @@ fn shown(fields: &[(&'static str, &[Text])]) -> Value {
     rule
 }
 
-/// Whose token it is, for one of the audiences that are asked for.
+/// The user of a token, for one of the wanted audiences.
 async fn token(app: &App, request: &Request, object: &Value) -> Result<Value, Status> {
     let token = object.str_at(&["spec", "token"]);
     if token.is_empty() {
@@ -209,7 +209,7 @@ async fn token(app: &App, request: &Request, object: &Value) -> Result<Value, St
         object.list_at(&["spec", "audiences"]).iter().map(|audience| audience.as_str().unwrap_or(""));
     let wanted: Vec<String> = wanted.map(String::from).collect();
     let wanted = if wanted.is_empty() { &app.options.api_audiences } else { &wanted };
-    // As if the token had come in a header: what is none there is none here.
+    // Parsed as in a header, so that the same tokens are valid.
     let authorization = format!("Bearer {token}");
     let found = match Bearer::parse(&authorization) {
         Bearer::Token(token) => {

@@ -11,8 +11,7 @@ enum Read {
     None,
 }
 
-/// The field selector and the label selector as a query would have them, and what to say about the parts that were
-/// ignored.
+/// The field selector and the label selector in the syntax of a query, and a warning about ignored parts.
 pub fn read(resource: Option<&Value>) -> (String, String, String) {
     let (fields, of_fields) = fields(resource.and_then(|resource| resource.get("fieldSelector")));
     let (labels, of_labels) = labels(resource.and_then(|resource| resource.get("labelSelector")));
@@ -45,7 +44,7 @@ fn fields(selector: Option<&Value>) -> (String, Read) {
     (terms.join(","), read)
 }
 
-/// `key=value` or `key!=value`; nothing else can be asked of fields.
+/// `key=value` or `key!=value`, the only requirements on fields.
 fn term(requirement: &Value) -> Option<String> {
     let operator = match requirement.str_at(&["operator"]) {
         "In" => "=",

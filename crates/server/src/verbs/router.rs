@@ -7,7 +7,7 @@ use crate::request::Request;
 use crate::resolve::{Place, Route};
 use pintle_object::{Status, Verb};
 
-/// Routes that lead through to others take and give anything; of all others it is known.
+/// Checks the content type and the accepted types. Proxied routes allow any.
 pub fn check(request: &Request, route: &Route) -> Result<(), Status> {
     let info = &request.info;
     let produced = match (route.place, &info.verb) {

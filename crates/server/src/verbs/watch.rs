@@ -86,9 +86,8 @@ pub async fn watch(
     Ok(response)
 }
 
-/// The way in which events are written, for all who write them in the same way to permit what was written. Rows of
-/// tables show ages as of the request, so that they are everyone's own. As long as somebody shows events of a
-/// resource, its entry stays where it is.
+/// The key of an encoding of events, under which watches with the same encoding share bytes. Rows of tables show ages
+/// as of the request, and are not shared. As long as a watch shows events of a resource, its entry keeps its address.
 fn rendering(served: &Arc<ServedResource>, accept: Accept) -> Option<Text> {
     let Accept { view, format, version, .. } = accept;
     let text = || Text::from(format!("{:p} {format:?} {view:?} {version}", Arc::as_ptr(served)));
@@ -120,7 +119,7 @@ fn next_bookmark(now: Instant, end: Instant) -> Instant {
 
 /// The frames of a watch, made when the connection has room for them.
 struct Frames {
-    /// Dropped before the writer: what is shared with others goes by the address of the resource's entry.
+    /// Dropped before the writer: shared encodings go by the address of the resource's entry.
     watch: Watch,
     writer: WatchWriter,
     bookmarks: bool,
@@ -263,7 +262,7 @@ impl Parts for Frames {
 }
 
 impl Frames {
-    /// A watch whose events found no room ends, so that its client begins anew.
+    /// Ends a watch whose events found no room, so that its client starts again.
     fn held(&mut self, held: Option<Bytes>) -> Option<Bytes> {
         self.is_over = held.is_none();
         held
@@ -303,7 +302,7 @@ fn count(mut frames: &[u8], format: Format, events: &WatchEvents) {
     }
 }
 
-/// Writes events in the form that the client asked for.
+/// Writes events in the accepted format.
 struct WatchWriter {
     engine: Arc<Engine>,
     served: Arc<ServedResource>,

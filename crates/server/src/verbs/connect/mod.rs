@@ -1,4 +1,4 @@
-//! Subresources that lead through to a kubelet, a Pod or a Service: log, exec, attach, portforward, proxy.
+//! Subresources that are proxied to a kubelet, a Pod or a Service: log, exec, attach, portforward, proxy.
 
 mod log;
 mod objects;
@@ -54,7 +54,7 @@ async fn admitted(
     Ok(options.changed(&value))
 }
 
-/// Refuses who opens a stream with GET and may not create one: a GET from a browser is no less than a POST.
+/// Refuses a GET that opens a stream if its user may not create one: from a browser, a GET is as powerful as a POST.
 async fn may_create(app: &App, request: &Request) -> Result<(), Status> {
     if !app.backends.gates.asks_create || request.info.verb == Verb::Create {
         return Ok(());

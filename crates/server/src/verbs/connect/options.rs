@@ -1,4 +1,4 @@
-//! Options of connections, as a query has them and as admission sees them (`PodExecOptions` and its like).
+//! Options of connections, as a query has them and as admission sees them (`PodExecOptions` and the like).
 
 use crate::request::Request;
 use pintle_engine::ObjectRef;

@@ -31,7 +31,7 @@ pub fn incoming(request: &Request, exchange: &mut Exchange) -> Incoming {
     }
 }
 
-/// The host that the client asked, which HTTP/2 tells in the address.
+/// The host that the client asked for, which HTTP/2 has in the URI.
 fn host(request: &Request) -> String {
     let host = request.header("host");
     if !host.is_empty() {

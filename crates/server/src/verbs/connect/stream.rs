@@ -47,7 +47,7 @@ pub async fn open(
     reply::answer(reply, exchange)
 }
 
-/// Counts a request by who speaks WebSocket with the client. Upstream counts only where the server may do it itself.
+/// Counts a request by the side that speaks WebSocket with the client. Upstream counts only where the server may do so.
 fn count(app: &App, subresource: &str, has_streams: bool, kubelet: &Kubelet) {
     let gates = app.backends.gates;
     if if has_streams { gates.translates } else { gates.tunnels } {
@@ -55,7 +55,7 @@ fn count(app: &App, subresource: &str, has_streams: bool, kubelet: &Kubelet) {
     }
 }
 
-/// Translates or carries what the kubelet does not speak, and passes on what it does.
+/// Translates or tunnels protocols that the kubelet does not speak, and passes on the others.
 async fn connect(
     app: &App,
     incoming: Incoming,
