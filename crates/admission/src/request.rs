@@ -6,10 +6,11 @@ use crate::view::View;
 use pintle_access::{Asking, Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::{Conversions, ServedResource};
+use pintle_object::audit::Latency;
 use pintle_object::meta;
 use pintle_object::{GroupResource, GroupVersionKind, Reason, RequestInfo, Status, Value, Verb};
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::Instant;
 
 /// The user that the server's own writes are made as.
 const OWN_USER: &str = "system:apiserver";
@@ -79,9 +80,9 @@ impl<'a> Request<'a> {
     }
 
     /// Tells the audit how long a part of the server took.
-    pub fn took(&self, part: &'static str, latency: Duration) {
+    pub fn took(&self, part: Latency, clock: Instant) {
         if let Some(audit) = self.attributes.audit {
-            audit.add_latency(part, latency);
+            audit.add_latency(part, clock.elapsed());
         }
     }
 

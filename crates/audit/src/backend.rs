@@ -4,7 +4,7 @@ use crate::batch::{Batching, Buffer, Delegate};
 use crate::counters::{BackendName, Counters};
 use crate::event::{Annotations, AuditEvent};
 use crate::line::Line;
-use crate::log::{LogBackend, Output, Rotation};
+use crate::log::{DeferredLine, LogBackend, Output, Rotation};
 use crate::options::{AuditOptions, Format, Mode};
 use crate::policy::{AuditPolicy, AuditStage, Level, RequestConfig};
 use crate::webhook::WebhookBackend;
@@ -12,6 +12,7 @@ use pintle_object::RequestInfo;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -48,6 +49,8 @@ pub struct Backend {
     sinks: Vec<Sink>,
     counters: Arc<Counters>,
     detached: Arc<Semaphore>,
+    /// Requests that have an event, and are not long-running.
+    under_way: AtomicUsize,
 }
 
 /// The lines of one event, one for each sink; none for a sink that cannot have the event.
@@ -100,7 +103,8 @@ impl Backend {
         }
         let Some(policy) = policy.filter(|_| !sinks.is_empty()) else { return Ok(None) };
         let detached = Arc::new(Semaphore::new(DETACHED_MAX));
-        Ok(Some(Arc::new(Backend { policy, sinks, counters: counters.clone(), detached })))
+        let counters = counters.clone();
+        Ok(Some(Arc::new(Backend { policy, sinks, counters, detached, under_way: AtomicUsize::new(0) })))
     }
 
     /// The policy's decision for a request: the level and the omitted stages. Counts the level.
@@ -160,11 +164,12 @@ impl Backend {
     /// Hands an event to the sinks, one after the other, and waits as their modes say. False when a strict one failed.
     pub async fn process(&self, lines: Lines) -> bool {
         let mut is_stored = true;
+        let gathers = self.under_way.load(Ordering::Relaxed) > 1;
         for (sink, line) in self.sinks.iter().zip(lines.0) {
             match (&sink.delivery, line) {
                 (Delivery::Buffered(buffer), Some(line)) => buffer.put(line),
                 (Delivery::AtOnce(delegate), Some(line)) => {
-                    is_stored &= delegate.process_line(line).await || !sink.is_strict;
+                    is_stored &= delegate.process_line(line, gathers).await || !sink.is_strict;
                 }
                 (Delivery::Buffered(_), None) => {}
                 // An event that is too large even without its bodies fails no request.
@@ -172,6 +177,57 @@ impl Backend {
             }
         }
         is_stored
+    }
+
+    /// Hands an event over that is stored before another one, which is waited for; the lines where that cannot be.
+    pub fn defer(&self, lines: Lines) -> Result<Option<DeferredLine>, Lines> {
+        let Some(log) = self.deferring() else { return Err(lines) };
+        let mut rest = Lines([const { None }; SINKS_MAX]);
+        let mut deferred = None;
+        for ((sink, line), left) in self.sinks.iter().zip(lines.0).zip(&mut rest.0) {
+            match (&sink.delivery, line) {
+                (Delivery::Buffered(buffer), Some(line)) => buffer.put(line),
+                (Delivery::AtOnce(_), Some(line)) => match log.defer(line) {
+                    Ok(line) => deferred = Some(line),
+                    Err(line) => *left = Some(line),
+                },
+                (_, None) => {}
+            }
+        }
+        if rest.0.iter().any(Option::is_some) { Err(rest) } else { Ok(deferred) }
+    }
+
+    /// The log, if it is the only sink that is waited for, and no request fails for it.
+    fn deferring(&self) -> Option<&LogBackend> {
+        let mut at_once = self.sinks.iter().filter_map(|sink| match &sink.delivery {
+            Delivery::AtOnce(delegate) => Some((delegate, sink.is_strict)),
+            Delivery::Buffered(_) => None,
+        });
+        match (at_once.next().map(|(delegate, is_strict)| (delegate.as_ref(), is_strict)), at_once.next()) {
+            (Some((Delegate::Log(log), false)), None) => Some(log),
+            _ => None,
+        }
+    }
+
+    /// Writes the lines that were deferred.
+    pub fn flush(&self) {
+        self.deferring().iter().for_each(|log| log.flush_deferred());
+    }
+
+    /// Waits until a deferred line is written. One that is not has been counted and logged.
+    pub async fn settle(&self, line: DeferredLine) {
+        if let Some(log) = self.deferring() {
+            log.settle(line).await;
+        }
+    }
+
+    /// Counts a request that may leave more lines soon, until it has ended.
+    pub fn begin(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn end(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The same of events in their order where nobody can wait: for a request whose client went away.

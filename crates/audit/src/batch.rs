@@ -188,15 +188,16 @@ pub enum Delegate {
 }
 
 impl Delegate {
-    /// The same of one line.
-    pub async fn process_line(&self, line: Line) -> bool {
+    /// Whether a line is where it should be; one that is not has been counted and logged. With `gathers`, others are
+    /// about to come that may go with it.
+    pub async fn process_line(&self, line: Line, gathers: bool) -> bool {
         match self {
-            Delegate::Log(log) => log.process_line(line).await,
+            Delegate::Log(log) => log.process_line(line, gathers).await,
             Delegate::Webhook(webhook) => webhook.process(vec![line]).await,
         }
     }
 
-    /// Whether all lines are where they should be; those that are not have been counted and logged.
+    /// The same of several lines.
     pub async fn process(&self, lines: Vec<Line>) -> bool {
         match self {
             Delegate::Log(log) => log.process(lines).await,

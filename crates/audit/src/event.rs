@@ -1,12 +1,13 @@
 //! `Event`: what is recorded of one request, and its form in `audit.k8s.io/v1`, with upstream's order of fields.
 
 use crate::policy::{AuditStage, Level};
+use crate::source_ips::source_ips;
 use bytes::Bytes;
+use pintle_object::audit::RequestReference;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{Details, Status, Text, json};
+use pintle_object::{Details, RequestInfo, Status, json};
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -15,42 +16,82 @@ use std::sync::Arc;
 const USER_AGENT_BYTES_MAX: usize = 1024;
 const USER_AGENT_CUT: &str = "...TRUNCATED";
 
+/// The fields that a request gives its events.
+#[derive(Clone, Copy)]
+pub struct RequestFields<'a> {
+    pub info: &'a Arc<RequestInfo>,
+    /// None when nobody could be authenticated.
+    pub user: Option<&'a User>,
+    pub audit_id: &'a str,
+    /// Path and query as they came, with their escapes.
+    pub uri: &'a str,
+    pub user_agent: &'a str,
+    /// The headers `X-Forwarded-For` and `X-Real-Ip`; empty when absent.
+    pub forwarded_for: &'a str,
+    pub real_ip: &'a str,
+    /// The client's end of the connection.
+    pub peer: IpAddr,
+    /// When the request came.
+    pub received: Time,
+    /// Whether it lasts for as long as its client likes.
+    pub is_long_running: bool,
+}
+
+/// The least that tests have of a request.
+#[cfg(test)]
+impl RequestFields<'_> {
+    pub fn of(info: &Arc<RequestInfo>, received: Time) -> RequestFields<'_> {
+        RequestFields {
+            info,
+            user: None,
+            audit_id: "id",
+            uri: "",
+            user_agent: "",
+            forwarded_for: "",
+            real_ip: "",
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            received,
+            is_long_running: false,
+        }
+    }
+}
+
 /// The event of a request, which its stages share.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AuditEvent {
     pub level: Level,
-    pub audit_id: String,
-    pub request_uri: String,
-    pub verb: Text,
-    /// None when nobody could be authenticated.
-    pub user: Option<Arc<User>>,
     pub impersonated_user: Option<Arc<User>>,
     /// The verb of a constrained impersonation.
     pub impersonation_constraint: String,
-    pub source_ips: Vec<IpAddr>,
-    pub user_agent: String,
     pub object: Option<ObjectReference>,
     pub response_status: Option<ResponseStatus>,
     /// JSON; none where the level is lower than `Request`.
     pub request_object: Option<Bytes>,
     /// JSON; none where the level is lower than `RequestResponse`.
     pub response_object: Option<Bytes>,
-    /// The time at which the request arrived.
-    pub received: Option<Time>,
+    /// When the request came.
+    pub received: Time,
     pub annotations: Annotations,
-    /// The reason why the event cannot be encoded, in upstream's words.
+    /// The reason why the event cannot be written, in upstream's words.
     pub undecodable: Option<String>,
-    /// Written once.
-    pub unchanging: OnceCell<Unchanging>,
+    unchanging: Unchanging,
 }
 
-/// The fields of an event that are the same at each stage, as its lines have them.
+/// The fields of an event that are the same at each stage, written once as its lines have them.
 #[derive(Clone, Debug)]
-pub struct Unchanging {
-    fields: Vec<u8>,
+struct Unchanging {
+    bytes: Vec<u8>,
+    /// The place of the stage.
+    stage: usize,
     /// The place of the fields of an impersonation.
     impersonation: usize,
+    received: [u8; MICRO_LEN],
 }
+
+/// The bytes of a time with microseconds.
+const MICRO_LEN: usize = 27;
+/// Of these, those of its date and second.
+const SECOND_LEN: usize = 19;
 
 /// Keys and values that the parts of the server add to an event, by their keys. There are few of them.
 #[derive(Clone, Debug, Default)]
@@ -79,17 +120,11 @@ impl Annotations {
     }
 }
 
-/// The object that a request is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The object that a request is about: as its path names it, and where the path is silent, as the object itself does.
+#[derive(Clone, Debug)]
 pub struct ObjectReference {
-    pub resource: Text,
-    pub namespace: Text,
-    pub name: Text,
-    pub uid: Text,
-    pub group: Text,
-    pub version: Text,
-    pub resource_version: Text,
-    pub subresource: Text,
+    info: Arc<RequestInfo>,
+    own: RequestReference,
 }
 
 /// The outcome of a request: the status code, and the bounded fields of a Status.
@@ -116,17 +151,17 @@ impl From<&Status> for ResponseStatus {
 }
 
 /// A user agent as events show it.
-pub fn user_agent(header: &str) -> String {
+pub fn user_agent(header: &str) -> Cow<'_, str> {
     if header.len() <= USER_AGENT_BYTES_MAX {
         return header.into();
     }
     let starts = header.char_indices().map(|(at, _)| at);
     let end = starts.take_while(|at| *at <= USER_AGENT_BYTES_MAX).last();
-    format!("{}{USER_AGENT_CUT}", header.get(..end.unwrap_or_default()).unwrap_or_default())
+    format!("{}{USER_AGENT_CUT}", header.get(..end.unwrap_or_default()).unwrap_or_default()).into()
 }
 
-/// The usual size of the fields that are the same at each stage.
-const UNCHANGING_BYTES: usize = 512;
+/// The unchanging fields seldom take more.
+const UNCHANGING_BYTES: usize = 1024;
 
 /// Types come first where an event stands alone, and not at all in a list.
 pub const TYPE: &[u8] = b"{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",";
@@ -149,16 +184,43 @@ pub fn list<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 }
 
 impl AuditEvent {
+    /// The event of a request before anything else is known of it.
+    pub fn new(level: Level, request: &RequestFields<'_>) -> AuditEvent {
+        let reference = || ObjectReference { info: request.info.clone(), own: RequestReference::default() };
+        AuditEvent {
+            level,
+            impersonated_user: None,
+            impersonation_constraint: String::new(),
+            object: request.info.is_resource.then(reference),
+            response_status: None,
+            request_object: None,
+            response_object: None,
+            received: request.received,
+            annotations: Annotations::default(),
+            undecodable: None,
+            unchanging: Unchanging::new(level, request),
+        }
+    }
+
     /// Appends the event at a stage, as a line.
     pub fn write(&self, stage: AuditStage, stage_time: Time, out: &mut Vec<u8>) {
-        let same = self.unchanging.get_or_init(|| self.unchanging());
-        let (before, after) = same.fields.split_at(same.impersonation);
-        out.extend_from_slice(TYPE);
-        let mut fields = Fields { out, is_first: true };
-        fields.text("level", self.level.as_str());
-        fields.text("auditID", &self.audit_id);
-        fields.text("stage", stage.as_str());
-        fields.out.extend_from_slice(before);
+        let objects = [self.request_object.as_deref(), self.response_object.as_deref()];
+        self.write_with(stage, stage_time, objects, out);
+    }
+
+    /// The same without the objects of request and response.
+    pub fn write_without_objects(&self, stage: AuditStage, stage_time: Time, out: &mut Vec<u8>) {
+        self.write_with(stage, stage_time, [None; 2], out);
+    }
+
+    fn write_with(&self, stage: AuditStage, time: Time, objects: [Option<&[u8]>; 2], out: &mut Vec<u8>) {
+        let same = &self.unchanging;
+        let (before, rest) = same.bytes.split_at(same.stage);
+        let (before_impersonation, after) = rest.split_at(same.impersonation - same.stage);
+        out.extend_from_slice(before);
+        let mut fields = Fields { out, is_first: false };
+        fields.plain("stage", stage.as_str());
+        fields.out.extend_from_slice(before_impersonation);
         if let Some(user) = &self.impersonated_user {
             fields.map("impersonatedUser", |fields| write_user(user, fields));
         }
@@ -174,10 +236,11 @@ impl AuditEvent {
         if let Some(status) = &self.response_status {
             fields.map("responseStatus", |fields| status.write(fields));
         }
-        fields.raw("requestObject", self.request_object.as_deref());
-        fields.raw("responseObject", self.response_object.as_deref());
-        fields.time("requestReceivedTimestamp", self.received);
-        fields.time("stageTimestamp", Some(stage_time));
+        let [request_object, response_object] = objects;
+        fields.raw("requestObject", request_object);
+        fields.raw("responseObject", response_object);
+        fields.digits("requestReceivedTimestamp", &same.received);
+        fields.digits("stageTimestamp", &self.stage_digits(time));
         if !self.annotations.0.is_empty() {
             fields.map("annotations", |fields| {
                 for (key, value) in &self.annotations.0 {
@@ -188,19 +251,33 @@ impl AuditEvent {
         }
         fields.out.extend_from_slice(b"}\n");
     }
+
+    /// The time of a stage, which is mostly in the second in which the request came.
+    fn stage_digits(&self, time: Time) -> [u8; MICRO_LEN] {
+        if time.seconds != self.received.seconds {
+            return time.to_micro_digits();
+        }
+        let mut digits = self.unchanging.received;
+        time.write_micros(&mut digits, SECOND_LEN + 1);
+        digits
+    }
 }
 
-impl AuditEvent {
-    fn unchanging(&self) -> Unchanging {
+impl Unchanging {
+    fn new(level: Level, request: &RequestFields<'_>) -> Unchanging {
         let mut bytes = Vec::with_capacity(UNCHANGING_BYTES);
-        let mut fields = Fields { out: &mut bytes, is_first: false };
-        fields.text("requestURI", &self.request_uri);
-        fields.text("verb", &self.verb);
-        fields.map("user", |fields| self.user.iter().for_each(|user| write_user(user, fields)));
+        bytes.extend_from_slice(TYPE);
+        let mut fields = Fields { out: &mut bytes, is_first: true };
+        fields.plain("level", level.as_str());
+        fields.text("auditID", request.audit_id);
+        let stage = fields.out.len();
+        fields.text("requestURI", request.uri);
+        fields.text("verb", request.info.verb.as_str());
+        fields.map("user", |fields| request.user.iter().for_each(|user| write_user(user, fields)));
         let impersonation = fields.out.len();
-        fields.ips("sourceIPs", &self.source_ips);
-        fields.given("userAgent", &self.user_agent);
-        Unchanging { fields: bytes, impersonation }
+        fields.ips("sourceIPs", &source_ips(request.forwarded_for, request.real_ip, request.peer));
+        fields.given("userAgent", &user_agent(request.user_agent));
+        Unchanging { bytes, stage, impersonation, received: request.received.to_micro_digits() }
     }
 }
 
@@ -219,15 +296,30 @@ fn write_user(user: &User, fields: &mut Fields<'_>) {
 }
 
 impl ObjectReference {
+    /// Takes over what the object says of itself, the first time that it does.
+    pub fn complete(&mut self, own: &mut RequestReference) {
+        for (field, value) in [
+            (&mut self.own.name, &mut own.name),
+            (&mut self.own.namespace, &mut own.namespace),
+            (&mut self.own.uid, &mut own.uid),
+            (&mut self.own.resource_version, &mut own.resource_version),
+        ] {
+            if field.is_empty() && !value.is_empty() {
+                *field = std::mem::take(value);
+            }
+        }
+    }
+
     fn write(&self, fields: &mut Fields<'_>) {
-        fields.given("resource", &self.resource);
-        fields.given("namespace", &self.namespace);
-        fields.given("name", &self.name);
-        fields.given("uid", &self.uid);
-        fields.given("apiGroup", &self.group);
-        fields.given("apiVersion", &self.version);
-        fields.given("resourceVersion", &self.resource_version);
-        fields.given("subresource", &self.subresource);
+        let (info, own) = (&self.info, &self.own);
+        fields.given("resource", &info.resource);
+        fields.given("namespace", if info.namespace.is_empty() { &own.namespace } else { &info.namespace });
+        fields.given("name", if info.name.is_empty() { &own.name } else { &info.name });
+        fields.given("uid", &own.uid);
+        fields.given("apiGroup", &info.group);
+        fields.given("apiVersion", &info.version);
+        fields.given("resourceVersion", &own.resource_version);
+        fields.given("subresource", &info.subresource);
     }
 }
 
@@ -308,6 +400,14 @@ impl Fields<'_> {
         json::write_string(self.out, text);
     }
 
+    /// A text of this crate's own, which has nothing to escape.
+    fn plain(&mut self, name: &'static str, text: &'static str) {
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+    }
+
     /// A text that is left out when it is empty.
     fn given(&mut self, name: &'static str, text: &str) {
         if !text.is_empty() {
@@ -364,20 +464,12 @@ impl Fields<'_> {
         }
     }
 
-    /// Upstream's MicroTime; null when there is none.
-    fn time(&mut self, name: &'static str, time: Option<Time>) {
-        match time {
-            Some(time) => {
-                self.name(name);
-                self.out.push(b'"');
-                self.out.extend_from_slice(&time.to_micro_digits());
-                self.out.push(b'"');
-            }
-            None => {
-                self.name(name);
-                self.out.extend_from_slice(b"null");
-            }
-        }
+    /// Upstream's MicroTime.
+    fn digits(&mut self, name: &'static str, time: &[u8; MICRO_LEN]) {
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(time);
+        self.out.push(b'"');
     }
 
     fn map(&mut self, name: &'static str, write: impl FnOnce(&mut Fields<'_>)) {
@@ -395,10 +487,14 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pintle_object::{Cause, Value};
+    use pintle_object::{Cause, Value, Verb};
 
     const RECEIVED: Time = Time { seconds: 1_700_000_000, nanos: 123_456_789 };
     const LATER: Time = Time { seconds: 1_700_000_001, nanos: 0 };
+
+    fn least() -> AuditEvent {
+        AuditEvent::new(Level::None, &RequestFields::of(&Arc::default(), RECEIVED))
+    }
 
     fn line(event: &AuditEvent) -> String {
         let mut out = Vec::new();
@@ -421,30 +517,28 @@ mod tests {
             causes: vec![Cause { reason: "R".into(), message: "M".into(), field: "f".into() }],
             retry_after_seconds: 3,
         };
+        let info = Arc::new(RequestInfo {
+            is_resource: true,
+            verb: Verb::Create,
+            resource: "deployments".into(),
+            namespace: "ns".into(),
+            group: "apps".into(),
+            version: "v1".into(),
+            subresource: "scale".into(),
+            ..RequestInfo::default()
+        });
+        let request = RequestFields {
+            user: Some(&user),
+            audit_id: "id",
+            uri: "/apis/apps/v1/x?a=<b>",
+            user_agent: "golden/1.0 \"x\"",
+            forwarded_for: "1.2.3.4, ::ffff:5.6.7.8",
+            peer: "2001:db8::1".parse().unwrap(),
+            ..RequestFields::of(&info, RECEIVED)
+        };
         let mut event = AuditEvent {
-            level: Level::RequestResponse,
-            audit_id: "id".into(),
-            request_uri: "/apis/apps/v1/x?a=<b>".into(),
-            verb: "create".into(),
-            user: Some(Arc::new(user)),
             impersonated_user: Some(Arc::new(User { name: "carol".into(), ..User::default() })),
             impersonation_constraint: "impersonate:user-info".into(),
-            source_ips: vec![
-                "1.2.3.4".parse().unwrap(),
-                "::ffff:5.6.7.8".parse().unwrap(),
-                "2001:db8::1".parse().unwrap(),
-            ],
-            user_agent: "golden/1.0 \"x\"".into(),
-            object: Some(ObjectReference {
-                resource: "deployments".into(),
-                namespace: "ns".into(),
-                name: "n".into(),
-                uid: "2".into(),
-                group: "apps".into(),
-                version: "v1".into(),
-                resource_version: "7".into(),
-                subresource: "scale".into(),
-            }),
             response_status: Some(ResponseStatus {
                 status: "Failure",
                 message: "no".into(),
@@ -454,9 +548,17 @@ mod tests {
             }),
             request_object: Some(Bytes::from_static(b"{\"a\":1}")),
             response_object: Some(Bytes::from_static(b"{\"b\":2}\n")),
-            received: Some(RECEIVED),
-            ..AuditEvent::default()
+            ..AuditEvent::new(Level::RequestResponse, &request)
         };
+        for (name, uid) in [("n", "2"), ("other", "3")] {
+            let mut own = RequestReference {
+                name: name.into(),
+                namespace: "not the one of the path".into(),
+                uid: uid.into(),
+                resource_version: "7".into(),
+            };
+            event.object.as_mut().unwrap().complete(&mut own);
+        }
         let came = |pairs: &[(&'static str, &'static str)]| {
             pairs.iter().map(|(key, value)| (Cow::from(*key), Cow::from(*value))).collect::<Vec<_>>()
         };
@@ -490,17 +592,18 @@ mod tests {
     #[test]
     fn what_there_is_not_is_left_out() {
         let expected = concat!(
-            r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"None","auditID":"","#,
-            r#""stage":"ResponseComplete","requestURI":"","verb":"","user":{},"#,
-            r#""requestReceivedTimestamp":null,"stageTimestamp":"2023-11-14T22:13:21.000000Z"}"#,
+            r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"None","auditID":"id","#,
+            r#""stage":"ResponseComplete","requestURI":"","verb":"","user":{},"sourceIPs":["127.0.0.1"],"#,
+            r#""requestReceivedTimestamp":"2023-11-14T22:13:20.123456Z","#,
+            r#""stageTimestamp":"2023-11-14T22:13:21.000000Z"}"#,
             "\n"
         );
-        assert_eq!(line(&AuditEvent::default()), expected);
+        assert_eq!(line(&least()), expected);
     }
 
     #[test]
     fn lists_hold_events_without_their_type() {
-        let lines = [line(&full()), line(&AuditEvent::default())];
+        let lines = [line(&full()), line(&least())];
         let list = list(lines.iter().map(String::as_bytes));
         let value = json::parse(&list).unwrap();
         assert_eq!(
@@ -511,6 +614,15 @@ mod tests {
         assert_eq!(items.len(), 2);
         assert!(items.iter().all(|item| item.get("kind").is_none() && item.get("level").is_some()));
         assert_eq!(items.first().and_then(|item| item.get("auditID")), Some(&Value::text("id")));
+    }
+
+    #[test]
+    fn stages_in_the_second_of_the_request_have_their_own_time() {
+        let mut out = Vec::new();
+        least().write(AuditStage::Panic, Time { nanos: 7_000, ..RECEIVED }, &mut out);
+        let line = json::parse(&out).unwrap();
+        assert_eq!(line.str_at(&["requestReceivedTimestamp"]), "2023-11-14T22:13:20.123456Z");
+        assert_eq!(line.str_at(&["stageTimestamp"]), "2023-11-14T22:13:20.000007Z");
     }
 
     #[test]

@@ -6,12 +6,12 @@ use pintle_object::field::quote;
 use pintle_object::time::Time;
 use pintle_object::{Value, json};
 
-/// The fields that the line shows, whatever they were read from.
+/// The fields that the line shows.
 struct LegacyText<'a> {
     received: String,
     audit_id: &'a str,
     stage: &'a str,
-    ip: String,
+    ip: &'a str,
     verb: &'a str,
     user: &'a str,
     groups: Vec<&'a str>,
@@ -25,52 +25,36 @@ struct LegacyText<'a> {
 
 /// The line of an event at a stage, without its end.
 pub fn line(event: &AuditEvent, stage: AuditStage) -> String {
-    let user = event.user.as_deref();
-    let acted_as = event.impersonated_user.as_deref().map(|user| {
-        let groups: Vec<&str> = user.groups.iter().map(String::as_str).collect();
-        (user.name.as_str(), Some(groups).filter(|groups| !groups.is_empty()))
-    });
-    let shown = LegacyText {
-        received: event.received.map(nano_text).unwrap_or_default(),
-        audit_id: &event.audit_id,
-        stage: stage.as_str(),
-        ip: event.source_ips.first().map(|ip| ip.to_canonical().to_string()).unwrap_or_default(),
-        verb: &event.verb,
-        user: user.map_or("", |user| &user.name),
-        groups: user.map(|user| user.groups.iter().map(String::as_str).collect()).unwrap_or_default(),
-        acted_as,
-        user_agent: &event.user_agent,
-        namespace: event.object.as_ref().map_or("", |object| &object.namespace),
-        uri: &event.request_uri,
-        code: event.response_status.as_ref().map(|status| i64::from(status.code)),
-    };
-    shown.line()
+    let mut json = Vec::new();
+    event.write_without_objects(stage, event.received, &mut json);
+    line_of(&json, Some(event.received))
 }
 
-/// The line of an event that is there as JSON only.
+/// The line of an event that is there as JSON only, which has microseconds.
 pub fn line_of_json(event: &[u8]) -> String {
+    line_of(event, None)
+}
+
+fn line_of(event: &[u8], received: Option<Time>) -> String {
     let event = json::parse(event).unwrap_or(Value::Null);
     let groups = |user: &str| {
         let groups = event.list_at(&[user, "groups"]);
-        groups.iter().filter_map(Value::as_str).map(String::from).collect::<Vec<String>>()
+        groups.iter().filter_map(Value::as_str).collect::<Vec<&str>>()
     };
-    let (own, acted) = (groups("user"), groups("impersonatedUser"));
-    fn texts(groups: &[String]) -> Vec<&str> {
-        groups.iter().map(String::as_str).collect()
-    }
-    let acted_as = event
-        .get("impersonatedUser")
-        .map(|user| (user.str_at(&["username"]), Some(texts(&acted)).filter(|groups| !groups.is_empty())));
-    let received = Time::parse(event.str_at(&["requestReceivedTimestamp"]));
+    let acted_as = event.get("impersonatedUser").map(|user| {
+        let groups = groups("impersonatedUser");
+        (user.str_at(&["username"]), Some(groups).filter(|groups| !groups.is_empty()))
+    });
+    let received = received.or_else(|| Time::parse(event.str_at(&["requestReceivedTimestamp"])).ok());
     let status = event.get("responseStatus");
     let shown = LegacyText {
         received: received.map(nano_text).unwrap_or_default(),
         audit_id: event.str_at(&["auditID"]),
         stage: event.str_at(&["stage"]),
-        ip: event.list_at(&["sourceIPs"]).first().and_then(Value::as_str).unwrap_or_default().into(),
+        ip: event.list_at(&["sourceIPs"]).first().and_then(Value::as_str).unwrap_or_default(),
         verb: event.str_at(&["verb"]),
         user: event.str_at(&["user", "username"]),
-        groups: texts(&own),
+        groups: groups("user"),
         acted_as,
         user_agent: event.str_at(&["userAgent"]),
         namespace: event.str_at(&["objectRef", "namespace"]),
@@ -95,7 +79,7 @@ impl LegacyText<'_> {
             self.received,
             quote(self.audit_id),
             quote(self.stage),
-            or(&self.ip, "<unknown>"),
+            or(self.ip, "<unknown>"),
             quote(self.verb),
             or(self.user, "<none>"),
             quote(&groups),
@@ -127,13 +111,15 @@ fn nano_text(time: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{ObjectReference, ResponseStatus};
+    use crate::event::{RequestFields, ResponseStatus};
+    use pintle_object::audit::Level;
     use pintle_object::user::User;
+    use pintle_object::{RequestInfo, Verb};
     use std::sync::Arc;
 
-    fn user(name: &str, groups: &[&str]) -> Option<Arc<User>> {
+    fn user(name: &str, groups: &[&str]) -> User {
         let groups = groups.iter().map(ToString::to_string).collect();
-        Some(Arc::new(User { name: name.into(), groups, ..User::default() }))
+        User { name: name.into(), groups, ..User::default() }
     }
 
     #[test]
@@ -144,33 +130,37 @@ mod tests {
             event.write(AuditStage::ResponseComplete, Time { seconds: 0, nanos: 0 }, &mut out);
             assert_eq!(line_of_json(&out), expected);
         };
-        let received = Some(Time { seconds: 1_700_000_000, nanos: 120_000_000 });
+        let info = Arc::new(RequestInfo { verb: Verb::Get, ..RequestInfo::default() });
+        let received = Time { seconds: 1_700_000_000, nanos: 120_000_000 };
+        let request = RequestFields { uri: "/x", ..RequestFields::of(&info, received) };
         check(
-            &AuditEvent {
-                received,
-                audit_id: "i".into(),
-                verb: "get".into(),
-                request_uri: "/x".into(),
-                ..AuditEvent::default()
-            },
-            "2023-11-14T22:13:20.12Z AUDIT: id=\"i\" stage=\"ResponseComplete\" ip=\"<unknown>\" method=\"get\" \
+            &AuditEvent::new(Level::Metadata, &request),
+            "2023-11-14T22:13:20.12Z AUDIT: id=\"id\" stage=\"ResponseComplete\" ip=\"127.0.0.1\" method=\"get\" \
              user=\"<none>\" groups=\"<none>\" as=\"<self>\" asgroups=\"<lookup>\" user-agent=\"\" \
              namespace=\"<none>\" uri=\"/x\" response=\"<deferred>\"",
         );
-        let event = AuditEvent {
-            received: Some(Time { seconds: 1_700_000_000, nanos: 0 }),
-            user: user("alice", &["dev", "ops"]),
-            impersonated_user: user("carol", &["g"]),
-            source_ips: vec!["10.0.0.1".parse().unwrap()],
-            object: Some(ObjectReference { namespace: "ns".into(), ..ObjectReference::default() }),
-            response_status: Some(ResponseStatus { code: 201, ..ResponseStatus::default() }),
-            ..AuditEvent::default()
-        };
+        let info = RequestInfo { is_resource: true, namespace: "ns".into(), ..RequestInfo::default() };
+        let (info, alice) = (Arc::new(info), user("alice", &["dev", "ops"]));
+        let received = Time { seconds: 1_700_000_000, nanos: 0 };
+        let request = RequestFields { user: Some(&alice), ..RequestFields::of(&info, received) };
+        let mut event = AuditEvent::new(Level::Request, &request);
+        event.impersonated_user = Some(Arc::new(user("carol", &["g"])));
+        event.response_status = Some(ResponseStatus { code: 201, ..ResponseStatus::default() });
         check(
             &event,
-            "2023-11-14T22:13:20Z AUDIT: id=\"\" stage=\"ResponseComplete\" ip=\"10.0.0.1\" method=\"\" \
+            "2023-11-14T22:13:20Z AUDIT: id=\"id\" stage=\"ResponseComplete\" ip=\"127.0.0.1\" method=\"\" \
              user=\"alice\" groups=\"\\\"dev\\\",\\\"ops\\\"\" as=\"carol\" asgroups=\"\\\"g\\\"\" user-agent=\"\" \
              namespace=\"ns\" uri=\"\" response=\"201\"",
         );
+    }
+
+    #[test]
+    fn events_with_objects_and_their_times_have_all_there_is() {
+        let info = Arc::default();
+        let received = Time { seconds: 1_700_000_000, nanos: 123_456_789 };
+        let mut event = AuditEvent::new(Level::Request, &RequestFields::of(&info, received));
+        event.request_object = Some("no JSON".into());
+        let line = line(&event, AuditStage::RequestReceived);
+        assert!(line.starts_with("2023-11-14T22:13:20.123456789Z AUDIT: id=\"id\" "), "{line}");
     }
 }

@@ -23,7 +23,7 @@ mod tests;
 
 pub use backend::{Backend, SHUTDOWN_MAX};
 pub use counters::{BackendName, Counters};
-pub use event::{Annotations, AuditEvent, ObjectReference, ResponseStatus, user_agent};
+pub use event::{AuditEvent, RequestFields, ResponseStatus};
 pub use options::{
     AuditOptions, BatchOptions, Format, LogOptions, LogSettings, Mode, TruncateOptions, WebhookOptions,
     WebhookSettings,

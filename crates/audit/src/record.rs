@@ -2,26 +2,29 @@
 //! way.
 
 use crate::backend::{Backend, Lines};
-use crate::event::{AuditEvent, ObjectReference, ResponseStatus};
+use crate::event::{AuditEvent, RequestFields, ResponseStatus};
+use crate::log::DeferredLine;
 use crate::policy::{AuditStage, Level, RequestConfig};
 use bytes::Bytes;
+use pintle_object::Verb;
 use pintle_object::audit::AuditContext;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{RequestInfo, Text};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Latencies are annotated when a request takes longer than this.
 const SLOW: Duration = Duration::from_millis(500);
 const SUCCESS: u16 = 200;
-const WATCH: &str = "watch";
 
 /// The audit of one request. Dropped before its last stage, it is completed: its client went away.
 pub struct Record {
     backend: Arc<Backend>,
     config: RequestConfig,
     is_long_running: bool,
+    is_watch: bool,
+    /// Whether the request changes nothing, so that its first line may be deferred.
+    is_read: bool,
     context: Arc<AuditContext>,
     /// Apart, so that a record is moved at little cost.
     state: Mutex<Box<RecordState>>,
@@ -29,40 +32,38 @@ pub struct Record {
 
 struct RecordState {
     event: AuditEvent,
+    /// The line of `RequestReceived` where it was deferred.
+    deferred: Option<DeferredLine>,
     has_started: bool,
     is_complete: bool,
 }
 
 impl Record {
-    /// The record of a request, or none when the policy does not want one. The event is made only for those.
+    /// The record of a request, or none when the policy does not want one.
     pub fn begin(
         backend: &Arc<Backend>,
-        user: Option<&User>,
-        info: &RequestInfo,
-        is_long_running: bool,
+        request: &RequestFields<'_>,
         context: &Arc<AuditContext>,
-        event: impl FnOnce() -> AuditEvent,
     ) -> Option<Record> {
-        let config = backend.evaluate(user, info);
+        let config = backend.evaluate(request.user, request.info);
         context.set_level(config.level, config.omit_managed_fields);
         if config.level == Level::None {
             return None;
         }
-        let mut event = event();
-        event.level = config.level;
-        event.verb = info.verb.as_str().into();
-        event.object = info.is_resource.then(|| ObjectReference {
-            resource: info.resource.clone(),
-            namespace: info.namespace.clone(),
-            name: info.name.clone(),
-            group: info.group.clone(),
-            version: info.version.clone(),
-            subresource: info.subresource.clone(),
-            ..ObjectReference::default()
-        });
-        let state = Box::new(RecordState { event, has_started: false, is_complete: false });
-        let (backend, context) = (backend.clone(), context.clone());
-        Some(Record { backend, config, is_long_running, context, state: Mutex::new(state) })
+        let event = AuditEvent::new(config.level, request);
+        let state = RecordState { event, deferred: None, has_started: false, is_complete: false };
+        if !request.is_long_running {
+            backend.begin();
+        }
+        Some(Record {
+            backend: backend.clone(),
+            config,
+            is_long_running: request.is_long_running,
+            is_watch: request.info.verb == Verb::Watch,
+            is_read: request.info.verb.is_read() && !request.is_long_running,
+            context: context.clone(),
+            state: Mutex::new(Box::new(state)),
+        })
     }
 
     /// Whether the object of the response is recorded.
@@ -103,9 +104,20 @@ impl Record {
         self.state().event.response_status.get_or_insert_default().code = code;
     }
 
-    /// Records the request as it came. False when it must be refused, because that could not be stored.
+    /// Records the request as it came, at the latest before `Backend::flush` returns or the record is complete. False when
+    /// it must be refused, because that could not be stored.
     pub async fn received(&self) -> bool {
-        let is_stored = self.store(AuditStage::RequestReceived).await;
+        let Some(mut lines) = self.prepared(AuditStage::RequestReceived) else { return true };
+        if self.is_read {
+            lines = match self.backend.defer(lines) {
+                Ok(deferred) => {
+                    self.state().deferred = deferred;
+                    return true;
+                }
+                Err(lines) => lines,
+            };
+        }
+        let is_stored = self.backend.process(lines).await;
         if !is_stored {
             self.backend.reject();
             self.state().is_complete = true;
@@ -135,6 +147,7 @@ impl Record {
             self.store(AuditStage::ResponseStarted).await;
         }
         self.store(AuditStage::ResponseComplete).await;
+        self.settle().await;
     }
 
     /// Records that the request panicked.
@@ -150,20 +163,33 @@ impl Record {
             code: 500,
         });
         self.store(AuditStage::Panic).await;
+        self.settle().await;
     }
 
-    async fn store(&self, stage: AuditStage) -> bool {
-        if self.config.omit_stages.contains(stage) {
-            return true;
+    async fn store(&self, stage: AuditStage) {
+        if let Some(lines) = self.prepared(stage) {
+            self.backend.process(lines).await;
         }
-        let lines = {
-            let event = &mut self.state().event;
-            take(&self.context, event, stage);
-            // The first stage is at the time of the request.
-            let received = event.received.filter(|_| stage == AuditStage::RequestReceived);
-            self.backend.prepare(event, stage, received.unwrap_or_else(now))
-        };
-        self.backend.process(lines).await
+    }
+
+    /// The lines of a stage, unless it is not recorded.
+    fn prepared(&self, stage: AuditStage) -> Option<Lines> {
+        if self.config.omit_stages.contains(stage) {
+            return None;
+        }
+        let event = &mut self.state().event;
+        take(&self.context, event, stage, self.is_watch);
+        // The first stage is at the time of the request.
+        let time = if stage == AuditStage::RequestReceived { event.received } else { now() };
+        Some(self.backend.prepare(event, stage, time))
+    }
+
+    /// Waits for what was deferred.
+    async fn settle(&self) {
+        let deferred = self.state().deferred.take();
+        if let Some(line) = deferred {
+            self.backend.settle(line).await;
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, Box<RecordState>> {
@@ -173,6 +199,9 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if !self.is_long_running {
+            self.backend.end();
+        }
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut state.is_complete, true) {
             return;
@@ -191,26 +220,24 @@ impl Drop for Record {
         }
         stages.retain(|stage| !self.config.omit_stages.contains(*stage));
         let prepare = |stage| {
-            take(&self.context, &mut state.event, stage);
+            take(&self.context, &mut state.event, stage, self.is_watch);
             self.backend.prepare(&mut state.event, stage, now())
         };
         let lines: Vec<Lines> = stages.into_iter().map(prepare).collect();
         self.backend.process_detached(lines);
+        self.backend.flush();
     }
 }
 
 /// Takes over what was left on the way so far.
-fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage) {
+fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage, is_watch: bool) {
     context.visit(|kept| {
         event.annotations.append(&mut kept.annotations);
         if stage == AuditStage::ResponseComplete {
             event.annotations.append(&mut kept.last_annotations);
         }
         if let Some(object) = &mut event.object {
-            complete(&mut object.name, &mut kept.reference.name);
-            complete(&mut object.namespace, &mut kept.reference.namespace);
-            complete(&mut object.uid, &mut kept.reference.uid);
-            complete(&mut object.resource_version, &mut kept.reference.resource_version);
+            object.complete(&mut kept.reference);
         }
         if let Some(object) = kept.request_object.take() {
             event.request_object = Some(object.into());
@@ -218,28 +245,25 @@ fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage) {
         if let Some(why) = kept.undecodable.take() {
             event.undecodable = Some(why);
         }
-        if stage == AuditStage::ResponseComplete {
-            latencies(event, &kept.latencies);
+        // Watches last as long as their clients want.
+        if stage == AuditStage::ResponseComplete && !is_watch {
+            latencies(event, context);
         }
     });
 }
 
-fn complete(field: &mut Text, value: &mut Text) {
-    if field.is_empty() {
-        *field = std::mem::take(value);
+/// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it.
+fn latencies(event: &mut AuditEvent, context: &AuditContext) {
+    let total = since(event.received);
+    if total <= SLOW {
+        return;
     }
-}
-
-/// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it. Watches last as
-/// long as their clients want.
-fn latencies(event: &mut AuditEvent, parts: &[(&'static str, Duration)]) {
-    let total = event.received.map(since).unwrap_or_default();
-    let mut parts = parts.iter().filter(|(_, part)| !part.is_zero()).peekable();
-    if event.verb == WATCH || total <= SLOW || parts.peek().is_none() {
+    let mut parts = context.latencies().peekable();
+    if parts.peek().is_none() {
         return;
     }
     for (part, latency) in parts {
-        event.annotations.add(format!("apiserver.latency.k8s.io/{part}").into(), go_text(*latency).into());
+        event.annotations.add(part.key().into(), go_text(latency).into());
     }
     event.annotations.add("apiserver.latency.k8s.io/total".into(), go_text(total).into());
 }

@@ -3,7 +3,7 @@
 use crate::batch::Batching;
 use crate::*;
 use bytes::Bytes;
-use pintle_object::audit::AuditContext;
+use pintle_object::audit::{AuditContext, Latency};
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{RequestInfo, Value, Verb, json};
@@ -81,12 +81,10 @@ fn begin(
         resource: "pods".into(),
         ..RequestInfo::default()
     };
-    Record::begin(backend, Some(&user), &info, is_long_running, context, || AuditEvent {
-        audit_id: "id".into(),
-        received: Some(record::now()),
-        user: Some(Arc::new(user.clone())),
-        ..AuditEvent::default()
-    })
+    let info = Arc::new(info);
+    let fields = RequestFields::of(&info, record::now());
+    let request = RequestFields { user: Some(&user), is_long_running, ..fields };
+    Record::begin(backend, &request, context)
 }
 
 fn batch(max_size: usize, max_wait: Duration) -> Mode {
@@ -97,7 +95,7 @@ fn stages(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line.str_at(&["stage"])).collect()
 }
 
-async fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "{what}");
@@ -185,9 +183,10 @@ async fn slow_requests_tell_their_latencies_and_watches_do_not() {
         let context: Arc<AuditContext> = Arc::default();
         let info = RequestInfo { verb: Verb::named(verb), is_resource: true, ..RequestInfo::default() };
         let long_ago = Time { seconds: record::now().seconds - 2, nanos: 0 };
-        let event = || AuditEvent { received: Some(long_ago), ..AuditEvent::default() };
-        let request = Record::begin(&backend, None, &info, false, &context, event).unwrap();
-        context.add_latency("etcd", Duration::from_millis(3));
+        let info = Arc::new(info);
+        let fields = RequestFields::of(&info, long_ago);
+        let request = Record::begin(&backend, &fields, &context).unwrap();
+        context.add_latency(Latency::Etcd, Duration::from_millis(3));
         request.complete().await;
         let lines = place.lines();
         let annotations = lines.last().and_then(|line| line.get("annotations")).cloned().unwrap_or_default();
@@ -279,7 +278,7 @@ async fn the_legacy_format_is_a_line_of_text() {
     record(&backend, "get", false).unwrap().complete().await;
     let text = std::fs::read_to_string(place.path("audit.log")).unwrap();
     assert!(
-        text.contains(" AUDIT: id=\"id\" stage=\"ResponseComplete\" ip=\"<unknown>\" method=\"get\""),
+        text.contains(" AUDIT: id=\"id\" stage=\"ResponseComplete\" ip=\"127.0.0.1\" method=\"get\""),
         "{text}"
     );
     assert_eq!(text.lines().count(), 1);
@@ -436,4 +435,30 @@ async fn nothing_is_opened_without_a_policy_or_a_place() {
     let webhook = WebhookSettings { config_file: Some("/nowhere".into()), ..WebhookSettings::default() };
     let why = start(AuditOptions { policy_file, webhook, ..AuditOptions::default() }).unwrap_err();
     assert!(why.starts_with("initializing audit webhook: /nowhere: "), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_line_of_a_read_may_come_with_its_last_and_that_of_a_write_may_not() {
+    let place = Place::new();
+    let backend = place.start(place.log(Mode::Blocking), WebhookSettings::default());
+    let write = record(&backend, "create", false).unwrap();
+    assert!(write.received().await);
+    assert_eq!(stages(&place.lines()), ["RequestReceived"]);
+    write.complete().await;
+    let read = record(&backend, "get", false).unwrap();
+    assert!(read.received().await);
+    assert_eq!(place.lines().len(), 2);
+    read.complete().await;
+    let all = ["RequestReceived", "ResponseComplete"].repeat(2);
+    assert_eq!(stages(&place.lines()), all);
+    let waiting = record(&backend, "list", false).unwrap();
+    assert!(waiting.received().await);
+    backend.flush();
+    eventually("the first line of one that waits", || place.lines().len() == 5).await;
+    drop(waiting);
+    eventually("the end of one whose client went away", || place.lines().len() == 6).await;
+    let strict = place.start(place.log(Mode::BlockingStrict), WebhookSettings::default());
+    let read = record(&strict, "get", false).unwrap();
+    assert!(read.received().await);
+    assert_eq!(place.lines().last().unwrap().str_at(&["stage"]), "RequestReceived");
 }

@@ -4,7 +4,7 @@
 use crate::json;
 use crate::value::{Text, Value};
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,11 +37,55 @@ impl Level {
     }
 }
 
-/// The part of the server that latencies of the store are of, whatever the store is.
-pub const STORAGE: &str = "etcd";
+/// A part of the server whose share of a slow request's time is told, by its latency annotation.
+/// (`k8s.io/apiserver/pkg/endpoints/request`, `LatencyTrackers`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latency {
+    ApfQueueWait,
+    Authentication,
+    Authorization,
+    /// The store's, whatever store it is.
+    Etcd,
+    Impersonation,
+    MutatingWebhook,
+    /// The time to send an answer that is made while it is sent.
+    ResponseWrite,
+    SerializeResponseObject,
+    TransformResponseObject,
+    ValidatingWebhook,
+}
 
-/// Parts of the server that the request of an object passes.
-const PARTS_USUAL: usize = 8;
+impl Latency {
+    /// All of them, in the order of their names.
+    pub const ALL: [Latency; 10] = [
+        Latency::ApfQueueWait,
+        Latency::Authentication,
+        Latency::Authorization,
+        Latency::Etcd,
+        Latency::Impersonation,
+        Latency::MutatingWebhook,
+        Latency::ResponseWrite,
+        Latency::SerializeResponseObject,
+        Latency::TransformResponseObject,
+        Latency::ValidatingWebhook,
+    ];
+
+    /// The key of the annotation.
+    pub fn key(self) -> &'static str {
+        match self {
+            Latency::ApfQueueWait => "apiserver.latency.k8s.io/apf-queue-wait",
+            Latency::Authentication => "apiserver.latency.k8s.io/authentication",
+            Latency::Authorization => "apiserver.latency.k8s.io/authorization",
+            Latency::Etcd => "apiserver.latency.k8s.io/etcd",
+            Latency::Impersonation => "apiserver.latency.k8s.io/impersonation",
+            Latency::MutatingWebhook => "apiserver.latency.k8s.io/mutating-webhook",
+            Latency::ResponseWrite => "apiserver.latency.k8s.io/response-write",
+            Latency::SerializeResponseObject => "apiserver.latency.k8s.io/serialize-response-object",
+            Latency::TransformResponseObject => "apiserver.latency.k8s.io/transform-response-object",
+            Latency::ValidatingWebhook => "apiserver.latency.k8s.io/validating-webhook",
+        }
+    }
+}
 
 /// Keys and values that are told beside the fields of an event.
 pub type Annotations = Vec<(Cow<'static, str>, Cow<'static, str>)>;
@@ -52,6 +96,8 @@ pub type Annotations = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 pub struct AuditContext {
     level: AtomicU8,
     omits_managed_fields: AtomicBool,
+    /// In nanoseconds, by `Latency`. Apart from what is locked: every stage of a request adds to them.
+    latencies: [AtomicU64; Latency::ALL.len()],
     kept: Mutex<Kept>,
 }
 
@@ -67,8 +113,6 @@ pub struct Kept {
     pub undecodable: Option<String>,
     /// Annotations of the last event alone.
     pub last_annotations: Annotations,
-    /// The time that parts of the server took, by upstream's names.
-    pub latencies: Vec<(&'static str, Duration)>,
 }
 
 /// The kind and names that the object of a request gives itself, where its path does not.
@@ -163,19 +207,20 @@ impl AuditContext {
         }
     }
 
-    /// Adds to the time that a part of the server took for the request.
-    pub fn add_latency(&self, part: &'static str, latency: Duration) {
+    /// Adds to the time that a part of the server took.
+    pub fn add_latency(&self, of: Latency, latency: Duration) {
         if !self.is_at_least(Level::Metadata) {
             return;
         }
-        let mut kept = self.lock();
-        if kept.latencies.capacity() == 0 {
-            kept.latencies.reserve(PARTS_USUAL);
+        if let Some(sum) = self.latencies.get(of as usize) {
+            sum.fetch_add(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
-        match kept.latencies.iter_mut().find(|(known, _)| *known == part) {
-            Some((_, sum)) => *sum += latency,
-            None => kept.latencies.push((part, latency)),
-        }
+    }
+
+    /// The latencies of the parts that took any time, in the order of their names.
+    pub fn latencies(&self) -> impl Iterator<Item = (Latency, Duration)> {
+        let nanos = self.latencies.iter().map(|sum| sum.load(Ordering::Relaxed));
+        Latency::ALL.into_iter().zip(nanos.map(Duration::from_nanos)).filter(|(_, sum)| !sum.is_zero())
     }
 
     /// Looks at what is kept so far.
@@ -210,9 +255,9 @@ mod tests {
         assert_eq!(context.level(), Level::None);
         assert!(context.annotate("a", "1") && context.annotate_with("a", || panic!("nobody asked")));
         context.set_request_object(|| panic!("nobody asked"));
-        context.add_latency("etcd", Duration::from_secs(1));
+        context.add_latency(Latency::Etcd, Duration::from_secs(1));
         assert!(annotations(&context).is_empty() && object(&context).is_none());
-        assert!(context.visit(|kept| kept.latencies.is_empty()));
+        assert_eq!(context.latencies().count(), 0);
         context.set_level(Level::Metadata, false);
         assert_eq!(context.level(), Level::Metadata);
         let draft = json::parse(br#"{"metadata":{"name":"n","uid":"u"}}"#).unwrap();
@@ -252,8 +297,17 @@ mod tests {
     #[test]
     fn latencies_of_a_part_add_up() {
         let context = AuditContext::new(Level::Metadata);
-        context.add_latency("etcd", Duration::from_secs(1));
-        context.add_latency("etcd", Duration::from_secs(2));
-        assert_eq!(context.visit(|kept| kept.latencies.clone()), [("etcd", Duration::from_secs(3))]);
+        let seconds = Duration::from_secs;
+        context.add_latency(Latency::Etcd, seconds(1));
+        context.add_latency(Latency::Etcd, seconds(2));
+        context.add_latency(Latency::Authentication, seconds(1));
+        let told: Vec<(Latency, Duration)> = context.latencies().collect();
+        assert_eq!(told, [(Latency::Authentication, seconds(1)), (Latency::Etcd, seconds(3))]);
+    }
+
+    #[test]
+    fn latencies_stand_in_the_order_of_their_names() {
+        assert!(Latency::ALL.is_sorted_by_key(|of| of.key()));
+        assert!(Latency::ALL.iter().enumerate().all(|(place, of)| *of as usize == place));
     }
 }

@@ -46,8 +46,13 @@ impl Time {
     pub fn to_micro_digits(self) -> [u8; 27] {
         let mut digits = *b"0000-00-00T00:00:00.000000Z";
         self.write_date_time(&mut digits);
-        write_digits(&mut digits, 20, 26, i64::from(self.nanos / 1000));
+        self.write_micros(&mut digits, 20);
         digits
+    }
+
+    /// Writes the six digits of its microseconds at a place; nothing where they do not fit.
+    pub fn write_micros(self, digits: &mut [u8], place: usize) {
+        write_digits(digits, place, place + 6, i64::from(self.nanos / 1000));
     }
 
     /// The day of the week and the month by their names in dates for people: `Tue`, `Mar`.

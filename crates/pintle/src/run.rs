@@ -18,6 +18,7 @@ use pintle_fairness::Fairness;
 use pintle_kinds::allocator::IpPool;
 use pintle_logs::Verbosity;
 use pintle_metrics::Registry;
+use pintle_object::user::User;
 use pintle_proxy::peers::Peers;
 use pintle_schema::Builtin;
 use pintle_server::aggregation::{Aggregator, keep_documents};
@@ -371,6 +372,7 @@ fn app(
         discovery: Discovery::new(&server_address, config.compatibility.is_on("StorageVersionHash")),
         openapi: OpenApi::new(&engine.api.resources, config.compatibility.is_on("OpenAPIEnums")),
         authenticators,
+        anonymous: Arc::new(User::anonymous()),
         access,
         backends: config.proxying.backends(&config.compatibility, outward)?,
         service_account_keys: keys,

@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::{encoding, metrics};
 use bytes::Bytes;
-use hyper::Method;
+use hyper::{Method, header};
 use pintle_object::{Status, json, yaml};
 use pintle_schema::encode;
 
@@ -90,7 +90,7 @@ fn without_body(request: &Request, response: Response) -> Response {
 }
 
 async fn compressed(app: &App, request: &Request, response: Response) -> Response {
-    let accepted = request.header_list("accept-encoding");
+    let accepted = request.header_list(header::ACCEPT_ENCODING);
     if response.header("content-encoding").is_some() {
         return response;
     }

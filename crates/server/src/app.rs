@@ -21,6 +21,7 @@ use pintle_encryption::Encryption;
 use pintle_engine::Engine;
 use pintle_logs::Verbosity;
 use pintle_object::time::Time;
+use pintle_object::user::User;
 use pintle_proxy::peers::Peers;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,6 +29,8 @@ use std::sync::atomic::AtomicBool;
 pub struct App {
     pub engine: Arc<Engine>,
     pub authenticators: Authenticators,
+    /// The user of requests until they are authenticated.
+    pub anonymous: Arc<User>,
     pub access: Access,
     pub discovery: Discovery,
     pub openapi: OpenApi,

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::client::ConnectionClient;
 use crate::request::{Request, text};
 use bytes::Bytes;
-use hyper::header::HeaderValue;
+use hyper::header::{self, HeaderValue};
 use pintle_access::{Credentials, User, websocket};
 use pintle_object::Status;
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -38,7 +38,7 @@ async fn prove(
     request: &mut Request,
     certificates: &[CertificateDer<'static>],
 ) -> Result<Arc<User>, Status> {
-    let authorization = request.header("authorization");
+    let authorization = request.header(header::AUTHORIZATION);
     let headers: Vec<(&str, &[u8])> = match app.authenticators.front_proxy {
         Some(_) => request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
         None => Vec::new(),
@@ -69,9 +69,9 @@ async fn prove(
 /// The administrator, for requests on the insecure port. Requests that a web page from elsewhere made through a browser
 /// on this machine are refused: by their `Origin`, or by a `Host` that is not this machine.
 fn unsecured(request: &Request) -> Result<User, Status> {
-    let origin = request.header("origin");
+    let origin = request.header(header::ORIGIN);
     let origin = origin.split_once("://").map_or(origin.as_ref(), |(_, host)| host);
-    if !is_here(&request.header("host")) || !(origin.is_empty() || is_here(origin)) {
+    if !is_here(&request.header(header::HOST)) || !(origin.is_empty() || is_here(origin)) {
         return Err(Status::unauthorized());
     }
     let groups = ["system:masters", "system:authenticated"].map(String::from).to_vec();
@@ -87,6 +87,6 @@ fn is_here(host: &str) -> bool {
 
 /// Whether a request opens a web socket.
 fn is_websocket(request: &Request) -> bool {
-    request.header("upgrade").eq_ignore_ascii_case("websocket")
-        && request.header_list("connection").to_ascii_lowercase().contains("upgrade")
+    request.header(header::UPGRADE).eq_ignore_ascii_case("websocket")
+        && request.header_list(header::CONNECTION).to_ascii_lowercase().contains("upgrade")
 }

@@ -2,6 +2,7 @@
 
 use crate::accept::{Clause, clauses};
 use crate::request::Request;
+use hyper::header;
 use pintle_engine::ObjectRef;
 pub use pintle_object::Format;
 use pintle_object::{Details, Reason, Status};
@@ -94,7 +95,7 @@ pub fn aggregated_discovery(request: &Request) -> Option<(Accept, bool)> {
         WANTED.iter().all(|(name, value)| clause.parameter(name) == Some(*value))
             && clause.parameter("sv").is_none_or(str::is_empty)
     };
-    let header = request.header("accept");
+    let header = request.header(header::ACCEPT);
     let clauses = clauses(&header);
     let mut chosen = clauses.iter().filter(is_wanted).find_map(|clause| {
         let formats = Format::ALL.into_iter().filter(|format| clause.fits(format.media_type()));
@@ -116,7 +117,7 @@ fn can_stream(clause: &Clause<'_>, format: Format) -> bool {
 }
 
 fn choose(request: &Request, offer: Offer) -> Option<Accept> {
-    let header = request.header("accept");
+    let header = request.header(header::ACCEPT);
     let mut chosen = match header.as_ref() {
         "" => Accept::plain(Format::Json),
         header => clauses(header).iter().find_map(|clause| accept(clause, offer))?,
@@ -162,7 +163,7 @@ fn accept_in(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Accept
 
 /// The router's own check, which knows names of media types and nothing of their parameters.
 pub fn check_route(request: &Request, produced: &[&str]) -> Result<(), Status> {
-    let header = request.header("accept");
+    let header = request.header(header::ACCEPT);
     let name = |part: &str| part.split(';').next().unwrap_or("").trim_matches(' ').to_string();
     let fits = |part: &str| {
         let name = name(part);
@@ -178,7 +179,7 @@ pub fn check_route(request: &Request, produced: &[&str]) -> Result<(), Status> {
 /// The router's check of a request's content type, where it takes only some: requests that may come without a body may
 /// come without a type.
 pub fn check_consumed(request: &Request, consumed: &[&str]) -> Result<(), Status> {
-    let header = request.header("content-type");
+    let header = request.header(header::CONTENT_TYPE);
     let fits = |part: &str| consumed.contains(&part.split(';').next().unwrap_or("").trim_matches(' '));
     let may_lack = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE" | "TRACE");
     if (header.is_empty() && may_lack) || header.split(',').any(fits) {

@@ -10,7 +10,7 @@ use crate::fairness::Headers;
 use crate::metrics::Counted;
 use crate::panics::caught;
 use crate::refusals::{internal_error, method_not_allowed, no_such_resource};
-use crate::request::{Request, is_long_running, text};
+use crate::request::{AUDIT_ID, Request, is_long_running, text};
 use crate::request_log::RequestLine;
 use crate::resolve::{Place, Route, Unserved, resolve};
 use crate::response::{Body, Response};
@@ -28,10 +28,10 @@ use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::{header, http};
 use pintle_access::authenticate::Bearer;
-use pintle_access::{Decision, User, refusal};
+use pintle_access::{Decision, refusal};
 use pintle_engine::own;
 use pintle_object::Query;
-use pintle_object::audit::Level;
+use pintle_object::audit::{Latency, Level};
 use pintle_object::user::ANONYMOUS;
 use pintle_object::{AuditContext, RequestInfo, Status, Verb};
 use pintle_traces::Span;
@@ -110,7 +110,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
         // Its body may come or not: nobody can tell where the next request begins.
         response = response.with("connection", "close");
     }
-    if Bearer::parse(&request.header("authorization")) == Bearer::ExtraSpace {
+    if Bearer::parse(&request.header(header::AUTHORIZATION)) == Bearer::ExtraSpace {
         response = response.with("warning", EXTRA_SPACE);
     }
     if let Some(line) = RequestLine::begin(&request, &response, started)
@@ -131,7 +131,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
     if let Some(record) = way.record {
         record.answered(&request, &mut response);
         let left = app.limits.time(&request).unwrap_or_default().saturating_sub(started.elapsed());
-        response = recorded(&request, record, response, left).await;
+        response = recorded(app, &request, record, response, left).await;
     }
     let response = finish(app, &request, response).await;
     let mut response = held(app, &request, response).await;
@@ -173,7 +173,7 @@ fn request(
         headers: parts.headers,
         body: Bytes::new(),
         is_read: false,
-        user: Arc::new(User::anonymous()),
+        user: app.anonymous.clone(),
         info: info.into(),
         resource_path,
         received: own::now(),
@@ -186,7 +186,7 @@ fn request(
 
 /// The client's own id as it is, when it gave one.
 fn audit_id(app: &App, headers: &hyper::HeaderMap) -> String {
-    let given = headers.get("audit-id").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let given = headers.get(AUDIT_ID).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     match given {
         Some(given) if !given.is_empty() => given.into(),
         _ => app.engine.generator.uid(),
@@ -220,7 +220,14 @@ async fn in_time(
     };
     request.deadline = Instant::now().checked_add(time);
     let outcome = {
-        let stages = pin!(stages(app, request, route, way));
+        let mut stages = pin!(stages(app, request, route, way));
+        let stages = poll_fn(|context| {
+            let polled = stages.as_mut().poll(context);
+            if polled.is_pending() {
+                app.stages.audit.iter().for_each(|audit| audit.flush());
+            }
+            polled
+        });
         caught(pin!(tokio::time::timeout(time, stages))).await
     };
     match outcome {
@@ -253,13 +260,13 @@ async fn stages(
     route: Option<Result<Route, Unserved>>,
     way: &mut Way<'_>,
 ) -> Result<Response, Status> {
-    let mut clock = Instant::now();
+    let clock = request.audit_clock();
     let _authentication = spans::authentication(app, request);
     request.user = match authenticate(app, request, way.client).await {
         Ok(user) => user,
         Err(status) => return Ok(unaudited(app, request, &status).await),
     };
-    measured(app, request, "authentication", &mut clock);
+    request.took(Latency::Authentication, clock);
     way.span = spans::request(app, request, way.client);
     let _request = way.span.clone().enter();
     let _audit = spans::stage("audit");
@@ -269,14 +276,14 @@ async fn stages(
             Err(_) => return Ok(internal_error(request, "failed to store audit event")),
         }
     }
-    clock = Instant::now();
+    let clock = request.audit_clock();
     let _impersonation = spans::stage("impersonation");
     if let Some((user, constraint)) = app.access.impersonate(&request.user, request).await? {
         request.user = Arc::new(user);
         way.record.iter().for_each(|record| record.impersonated(&request.user, &constraint));
-        measured(app, request, "impersonation", &mut clock);
+        request.took(Latency::Impersonation, clock);
     }
-    let began = Instant::now();
+    let (clock, began) = (request.audit_clock(), Instant::now());
     let _turn = spans::stage("priorityandfairness");
     if let Some(refusal) = memory_refusal::refusal(app, request) {
         return Err(refusal);
@@ -292,13 +299,14 @@ async fn stages(
             return Ok(refusal);
         }
     };
-    measured(app, request, "apf-queue-wait", &mut clock);
+    request.took(Latency::ApfQueueWait, clock);
     let _in_flight = in_flight(app, request);
     let _authorization = spans::stage("authorization");
+    let clock = request.audit_clock();
     if let Some(refusal) = authorize(app, request).await {
         return Ok(seated(refusal, seat));
     }
-    measured(app, request, "authorization", &mut clock);
+    request.took(Latency::Authorization, clock);
     let exchange = &mut way.exchange;
     if let Some(response) = by_others(app, request, exchange).await {
         return Ok(seated(response, seat));
@@ -330,14 +338,6 @@ fn in_flight(app: &App, request: &Request) -> Option<Counted> {
     let [reads, writes] = &app.metrics.in_flight;
     let kind = if request.info.verb.is_read() { reads } else { writes };
     (!inflight::is_long_running(&request.info)).then(|| kind.begin())
-}
-
-/// Tells the audit how long a stage took.
-fn measured(app: &App, request: &Request, stage: &'static str, clock: &mut Instant) {
-    if app.stages.audit.is_some() {
-        let now = Instant::now();
-        request.audit.add_latency(stage, now - std::mem::replace(clock, now));
-    }
 }
 
 /// The refusal of a request whose user is not known, and which the audit hears of only now.
@@ -449,6 +449,7 @@ async fn unanswered(
 /// An answer whose end is told to the audit: now when it is there whole, otherwise when it has been sent. When the
 /// audit does not take it in the time that is left, its client hears what it hears of all that takes too long.
 async fn recorded(
+    app: &App,
     request: &Request,
     record: Arc<dyn AuditRecord>,
     mut response: Response,
@@ -464,6 +465,7 @@ async fn recorded(
         }
         return response;
     }
+    app.stages.audit.iter().for_each(|audit| audit.flush());
     if inflight::is_long_running(&request.info) || matches!(response.body, Body::Upgrade(_)) {
         record.started().await;
     }

@@ -2,16 +2,23 @@
 
 use crate::route::ResourcePath;
 use bytes::Bytes;
-use hyper::header::HeaderValue;
+use hyper::header::{self, AsHeaderName, HeaderName, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Version};
 use pintle_access::User;
+use pintle_object::audit::{Latency, Level};
 use pintle_object::time::Time;
 use pintle_object::{AuditContext, Query, RequestInfo, Verb};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The client's own id of a request, for its audit.
+pub const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+/// The addresses that proxies name.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -56,25 +63,39 @@ impl Request {
 
     /// The first value of a header; empty when absent. Bytes that are not UTF-8 become replacement characters, so that
     /// such a value equals no valid one.
-    pub fn header(&self, name: &str) -> Cow<'_, str> {
+    pub fn header(&self, name: impl AsHeaderName) -> Cow<'_, str> {
         self.headers.get(name).map_or(Cow::Borrowed(""), text)
     }
 
     /// All values of a header, joined as one list.
-    pub fn header_list(&self, name: &str) -> String {
-        self.headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(", ")
+    pub fn header_list(&self, name: impl AsHeaderName) -> Cow<'_, str> {
+        let mut values = self.headers.get_all(name).iter().map(text);
+        let first = values.next().unwrap_or_default();
+        values.fold(first, |list, value| format!("{list}, {value}").into())
     }
 
     /// The name and port that the client knows the server by.
     pub fn authority(&self) -> Cow<'_, str> {
         match &self.authority {
             Some(authority) => Cow::Borrowed(authority.as_str()),
-            None => self.header("host"),
+            None => self.header(header::HOST),
+        }
+    }
+
+    /// The time of now, where latencies are audited.
+    pub fn audit_clock(&self) -> Option<Instant> {
+        self.audit.is_at_least(Level::Metadata).then(Instant::now)
+    }
+
+    /// Adds to a latency the time since a clock of the audit was read.
+    pub fn took(&self, of: Latency, clock: Option<Instant>) {
+        if let Some(clock) = clock {
+            self.audit.add_latency(of, clock.elapsed());
         }
     }
 
     pub fn user_agent(&self) -> Cow<'_, str> {
-        self.header("user-agent")
+        self.header(header::USER_AGENT)
     }
 }
 

@@ -5,12 +5,13 @@ use crate::app::App;
 use crate::client::ConnectionClient;
 use crate::metrics::Labels;
 use crate::negotiate::{Accept, AcceptedView};
-use crate::request::{Request, text};
+use crate::request::{Request, X_FORWARDED_FOR, X_REAL_IP, text};
 use crate::response::Response;
-use hyper::{Method, Version};
+use hyper::{Method, Version, header};
 use pintle_audit::source_ips;
+use pintle_object::audit::Latency;
 use pintle_object::user::{MASTERS, MONITORING};
-use pintle_object::{AuditContext, Format, RequestInfo, Status, Verb};
+use pintle_object::{Format, RequestInfo, Status, Verb};
 use pintle_traces::{Entered, Library, RequestStart, Role, Span, SpanAttributes, head};
 use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -98,7 +99,7 @@ fn described(attributes: &mut SpanAttributes, request: &Request, client: &Connec
     if !agent.is_empty() {
         attributes.text("user_agent.original", &agent);
     }
-    let forwarded = request.headers.get("x-forwarded-for").map(text).unwrap_or_default();
+    let forwarded = request.headers.get(X_FORWARDED_FOR).map(text).unwrap_or_default();
     let first = forwarded.split(',').next().unwrap_or_default();
     attributes.text("client.address", if first.is_empty() { &peer } else { first });
     attributes.text("url.path", request.path());
@@ -170,9 +171,9 @@ pub fn verb(request: &Request) -> Entered {
     };
     pintle_traces::enter(name, |attributes| {
         let labels = Labels::of(request);
-        attributes.text("accept", &request.header("accept"));
+        attributes.text("accept", &request.header(header::ACCEPT));
         attributes.audit_id();
-        let (forwarded, real) = (request.header_list("x-forwarded-for"), request.header("x-real-ip"));
+        let (forwarded, real) = (request.header_list(X_FORWARDED_FOR), request.header(X_REAL_IP));
         let client = source_ips(&forwarded, &real, request.peer.ip()).first().map(ToString::to_string);
         attributes.text("client", client.as_deref().unwrap_or_default());
         attributes.text("api-group", labels.group);
@@ -204,9 +205,9 @@ pub fn acted(verb: Entered, request: &Request, response: &mut Response) {
 pub struct Serializing<'a> {
     span: Entered,
     /// The part of the server that it counts as.
-    part: &'static str,
-    began: Instant,
-    audit: &'a AuditContext,
+    part: Latency,
+    clock: Option<Instant>,
+    request: &'a Request,
 }
 
 /// Begins the span in which an answer is encoded.
@@ -217,12 +218,12 @@ pub fn serialize(request: &Request, accept: Accept) -> Serializing<'_> {
         attributes.text("encoder", &encoder(accept, &request.info.version));
     });
     let part = match accept.view {
-        AcceptedView::Object => "serialize-response-object",
+        AcceptedView::Object => Latency::SerializeResponseObject,
         AcceptedView::Table | AcceptedView::Partial | AcceptedView::PartialList => {
-            "transform-response-object"
+            Latency::TransformResponseObject
         }
     };
-    Serializing { span, part, began: Instant::now(), audit: &request.audit }
+    Serializing { span, part, clock: request.audit_clock(), request }
 }
 
 /// Notes that a write begins.
@@ -269,10 +270,10 @@ fn encoder(accept: Accept, version: &str) -> String {
 
 /// Ends the span in which an answer was encoded, now or when it has been sent.
 pub fn serialized(
-    Serializing { span, part, began, audit }: Serializing<'_>,
+    Serializing { span, part, clock, request }: Serializing<'_>,
     result: Result<Response, Status>,
 ) -> Result<Response, Status> {
-    audit.add_latency(part, began.elapsed());
+    request.took(part, clock);
     let mut response = result?;
     if span.span().is_recorded() {
         let size = response.len().unwrap_or_default();

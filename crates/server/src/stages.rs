@@ -41,6 +41,10 @@ pub trait Audit: Send + Sync {
     /// count, or a timeout that is none.
     fn failed<'a>(&'a self, request: &'a Request, response: &'a mut Response) -> Waiting<'a, ()>;
 
+    /// Stores the events of `RequestReceived` that were put off: before a request waits for anything, or its answer is
+    /// begun.
+    fn flush(&self);
+
     /// Waits for what is on its way, when all requests have ended and the server is about to.
     fn shut_down(&self) -> Waiting<'_, ()>;
 }

@@ -4,6 +4,7 @@ use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::upgrade::Upgrade;
+use hyper::header;
 use pintle_object::Verb;
 use pintle_proxy::socket::{self, Framing};
 use pintle_proxy::websocket;
@@ -15,7 +16,7 @@ pub fn opened(request: &Request, exchange: &mut Exchange, response: Response) ->
     }
     let Some(named) = websocket::protocols(&request.headers) else { return response };
     // Upstream's library takes no client that does not say where it is from, and chooses among no protocols.
-    let origin = request.header("origin");
+    let origin = request.header(header::ORIGIN);
     if !origin.contains("://") && !origin.starts_with('/') {
         return refused(403);
     }

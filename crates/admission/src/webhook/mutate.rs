@@ -12,6 +12,7 @@ use crate::policy::Reinvocation;
 use crate::request::Request;
 use crate::settings::Setup;
 use crate::webhook::predicates::Matched;
+use pintle_object::audit::Latency;
 use pintle_object::{Status, Value, json};
 use pintle_outbound::Hooks;
 use std::sync::Arc;
@@ -127,7 +128,7 @@ impl MutatingAdmissionWebhook {
     ) -> Result<Option<(Value, bool)>, CallError> {
         let begin = Instant::now();
         let result = self.changed(invocation, request, object, place).await;
-        request.took("mutating-webhook", begin.elapsed());
+        request.took(Latency::MutatingWebhook, begin);
         let is_mutated = matches!(&result, Ok(Some((_, true))));
         request.notes.annotate(place.key(MUTATION), mutation(invocation.webhook, is_mutated));
         result

@@ -10,6 +10,7 @@ use crate::metrics::AdmissionStep;
 use crate::plugin::{Outcome, Plugin};
 use crate::request::Request;
 use crate::settings::Setup;
+use pintle_object::audit::Latency;
 use pintle_object::{Status, Value};
 use pintle_outbound::Hooks;
 use std::future::{Future, poll_fn};
@@ -87,7 +88,7 @@ impl ValidatingAdmissionWebhook {
             }
         })
         .await;
-        request.took("validating-webhook", begin.elapsed());
+        request.took(Latency::ValidatingWebhook, begin);
         first.map_or(Ok(()), Err)
     }
 }

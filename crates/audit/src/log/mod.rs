@@ -2,8 +2,12 @@
 //!
 //! A line of a request is written by one of the threads that work on requests, not by one of its own: to wake another
 //! thread and to be woken by it costs several times what the kernel takes to append a line. And as to append several lines
-//! at once costs little more than one, the first that leaves a line lets all tasks that are ready go before it, and then
-//! writes what they have left too.
+//! at once costs little more than one:
+//!
+//! - The first that leaves a line while other requests are under way lets all tasks that are ready go before it, and then
+//!   writes what they have left too.
+//! - The first line of a request that changes nothing may be deferred. It is written before the request waits for anything,
+//!   or with its last line, which is before it is answered.
 //!
 //! A disk that hangs must not stop the server all the same, so there is a thread of the log's own, which writes whatever
 //! could keep threads of the runtime for long:
@@ -35,8 +39,8 @@ use clock::watch;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::RecvError;
-use tokio::sync::{Semaphore, oneshot};
-use writer::{Failures, Job, LineWriter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use writer::{Job, LineWriter};
 
 /// Lines, or groups of them, that wait for whoever writes them.
 const WAITING_MAX: usize = 4096;
@@ -52,7 +56,7 @@ impl LogBackend {
     /// Starts the thread, and a task that watches writes. Must be called within a runtime.
     pub fn start(output: Output, counters: Arc<Counters>) -> Result<LogBackend, String> {
         let holds_threads = Handle::current().metrics().num_workers() > 1;
-        let writer = Arc::new(LineWriter::new(output, holds_threads));
+        let writer = Arc::new(LineWriter::new(output, holds_threads, counters.clone()));
         let own = writer.clone();
         std::thread::Builder::new()
             .name("audit-log".into())
@@ -62,14 +66,17 @@ impl LogBackend {
         Ok(LogBackend { writer, room: Arc::new(Semaphore::new(WAITING_MAX)), counters })
     }
 
-    /// Writes one line with those of others that come at the same time, and tells whether it was; if not, that is
-    /// counted and logged.
-    pub async fn process_line(&self, line: Line) -> bool {
-        let (job, answered) = self.job(line.clone(), Vec::new()).await;
+    /// Writes one line, and tells whether it was; if not, that is counted and logged. With `gathers`, what others leave
+    /// meanwhile is written with it.
+    pub async fn process_line(&self, line: Line, gathers: bool) -> bool {
+        let room = self.room.clone().acquire_owned().await.ok();
+        let (job, answered) = job(line.clone(), Vec::new(), room);
         if self.writer.leave(job) {
             // Dropped with the request when its client goes away meanwhile: others wait for what it writes.
             let flush = Flush(&self.writer);
-            tokio::task::yield_now().await;
+            if gathers {
+                tokio::task::yield_now().await;
+            }
             drop(flush);
         }
         self.told(answered.await, &[line])
@@ -78,28 +85,50 @@ impl LogBackend {
     /// The same of several lines, at once.
     pub async fn process(&self, lines: Vec<Line>) -> bool {
         let Some((first, others)) = lines.split_first() else { return true };
-        let (job, answered) = self.job(first.clone(), others.to_vec()).await;
+        let room = self.room.clone().acquire_owned().await.ok();
+        let (job, answered) = job(first.clone(), others.to_vec(), room);
         self.writer.leave(job);
         self.writer.flush();
         self.told(answered.await, &lines)
     }
 
-    async fn job(&self, first: Line, others: Vec<Line>) -> (Job, oneshot::Receiver<Failures>) {
-        let (answer, answered) = oneshot::channel();
-        let room = self.room.clone().acquire_owned().await.ok();
-        (Job { first, others, answer, _room: room }, answered)
+    /// Leaves a line to be written with the next one, or when `flush_deferred` is called; the line itself when there is
+    /// no room for one that nobody waits for.
+    pub fn defer(&self, line: Line) -> Result<DeferredLine, Line> {
+        let Ok(room) = self.room.clone().try_acquire_owned() else { return Err(line) };
+        let (job, answered) = job(line.clone(), Vec::new(), Some(room));
+        self.writer.defer(job);
+        Ok(DeferredLine { line, answered })
     }
 
-    fn told(&self, answer: Result<Failures, RecvError>, lines: &[Line]) -> bool {
-        let Ok(failures) = answer else {
-            self.counters.failed(BackendName::Log, "the writer of the audit log ended", lines);
-            return false;
-        };
-        for (index, why) in &failures {
-            self.counters.failed(BackendName::Log, why, lines.get(*index..=*index).unwrap_or_default());
-        }
-        failures.is_empty()
+    /// Writes what was deferred.
+    pub fn flush_deferred(&self) {
+        self.writer.flush_deferred();
     }
+
+    /// Waits until a deferred line is written, and tells whether it was.
+    pub async fn settle(&self, DeferredLine { line, answered }: DeferredLine) -> bool {
+        self.flush_deferred();
+        self.told(answered.await, &[line])
+    }
+
+    fn told(&self, answer: Result<bool, RecvError>, lines: &[Line]) -> bool {
+        answer.unwrap_or_else(|_| {
+            self.counters.failed(BackendName::Log, "the writer of the audit log ended", lines);
+            false
+        })
+    }
+}
+
+fn job(first: Line, others: Vec<Line>, room: Option<OwnedSemaphorePermit>) -> (Job, oneshot::Receiver<bool>) {
+    let (answer, answered) = oneshot::channel();
+    (Job { first, others, answer, _room: room }, answered)
+}
+
+/// A line that was left for later.
+pub struct DeferredLine {
+    line: Line,
+    answered: oneshot::Receiver<bool>,
 }
 
 /// Writes what was left when it is dropped.

@@ -2,6 +2,7 @@
 
 use super::file::LogFile;
 use super::*;
+use crate::tests::eventually;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -165,7 +166,9 @@ fn a_full_disk_tears_no_line_and_writing_goes_on_when_there_is_room() {
 }
 
 fn line(id: &str) -> Line {
-    let event = crate::AuditEvent { audit_id: id.into(), ..crate::AuditEvent::default() };
+    let (info, received) = (Arc::default(), crate::record::now());
+    let request = crate::RequestFields { audit_id: id, ..crate::RequestFields::of(&info, received) };
+    let event = crate::AuditEvent::new(crate::Level::Metadata, &request);
     Line::json(&event, crate::AuditStage::Panic, crate::record::now())
 }
 
@@ -192,7 +195,7 @@ async fn many_at_once() {
     let tasks: Vec<_> = (0..LINES)
         .map(|n| {
             let log = log.clone();
-            tokio::spawn(async move { log.process_line(line(&n.to_string())).await })
+            tokio::spawn(async move { log.process_line(line(&n.to_string()), true).await })
         })
         .collect();
     for task in tasks {
@@ -218,12 +221,12 @@ async fn the_thread_writes_what_may_take_long() {
     let log = start(&path);
     let is_here = |bytes| log.writer.is_written_here(bytes);
     assert!(!is_here(1), "the thread opens the file");
-    assert!(log.process_line(line("1")).await);
+    assert!(log.process_line(line("1"), true).await);
     assert!(is_here(1) && !is_here(MEGABYTE), "and rotates it");
-    assert!(log.process_line(line("2")).await);
+    assert!(log.process_line(line("2"), true).await);
     log.writer.clock.ended(0, 10_000_000);
     assert!(!is_here(1), "and writes while that is slow");
-    assert!(log.process_line(line("3")).await);
+    assert!(log.process_line(line("3"), true).await);
     assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [1, 2, 3]);
 }
 
@@ -231,7 +234,7 @@ async fn the_thread_writes_what_may_take_long() {
 async fn the_only_thread_of_a_runtime_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = start(&dir.path().join("audit.log"));
-    assert!(log.process_line(line("1")).await);
+    assert!(log.process_line(line("1"), true).await);
     assert!(!log.writer.is_written_here(1));
 }
 
@@ -241,7 +244,7 @@ async fn a_write_that_hangs_keeps_lines_waiting_and_no_thread() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.log");
     let log = start(&path);
-    assert!(log.process_line(line("0")).await);
+    assert!(log.process_line(line("0"), true).await);
     // As long as a write that hangs has it.
     let (taken, is_taken) = oneshot::channel();
     let (end, ended) = std::sync::mpsc::channel::<()>();
@@ -256,7 +259,7 @@ async fn a_write_that_hangs_keeps_lines_waiting_and_no_thread() {
     let tasks: Vec<_> = (1..LINES)
         .map(|n| {
             let log = log.clone();
-            tokio::spawn(async move { log.process_line(line(&n.to_string())).await })
+            tokio::spawn(async move { log.process_line(line(&n.to_string()), true).await })
         })
         .collect();
     let others: Vec<_> = (0..LINES).map(|_| tokio::spawn(tokio::task::yield_now())).collect();
@@ -280,7 +283,7 @@ async fn a_pipe_that_nobody_reads_holds_no_thread() {
     let _reader = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
     let output = Output::open(path.to_str().unwrap(), rotation(0)).unwrap();
     let log = Arc::new(LogBackend::start(output, Arc::default()).unwrap());
-    assert!(log.process_line(line("1")).await);
+    assert!(log.process_line(line("1"), true).await);
     assert!(!log.writer.is_written_here(1));
 }
 
@@ -289,14 +292,49 @@ async fn a_request_that_ends_before_it_has_written_what_others_left_writes_it() 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.log");
     let log = start(&path);
-    assert!(log.process_line(line("0")).await);
-    let mut first = Box::pin(log.process_line(line("1")));
+    assert!(log.process_line(line("0"), true).await);
+    let mut first = Box::pin(log.process_line(line("1"), true));
     let polled = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context))).await;
     assert!(polled.is_pending(), "it lets others go before it");
-    let mut second = Box::pin(log.process_line(line("2")));
+    let mut second = Box::pin(log.process_line(line("2"), true));
     let polled = std::future::poll_fn(|context| std::task::Poll::Ready(second.as_mut().poll(context))).await;
     assert!(polled.is_pending(), "it waits for the first");
     drop(first);
     assert!(second.await);
     assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [0, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deferred_lines_go_with_the_next_or_when_they_are_called_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let log = start(&path);
+    let there = || {
+        let text = std::fs::read_to_string(&path).unwrap();
+        text.lines().map(|line| ids(line).remove(0)).collect::<Vec<usize>>()
+    };
+    assert!(log.process_line(line("0"), false).await);
+    let Ok(first) = log.defer(line("1")) else { panic!("there is room") };
+    assert_eq!(there(), [0]);
+    assert!(log.process_line(line("2"), false).await);
+    assert_eq!(there(), [0, 1, 2], "in the order in which they were left");
+    assert!(log.settle(first).await);
+    let Ok(second) = log.defer(line("3")) else { panic!("there is room") };
+    drop(second);
+    log.flush_deferred();
+    eventually("also of one that nobody waits for", || there() == [0, 1, 2, 3]).await;
+    let Ok(third) = log.defer(line("4")) else { panic!("there is room") };
+    assert!(log.settle(third).await);
+    assert_eq!(there(), [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_that_fail_are_counted_though_nobody_waits() {
+    let counters: Arc<Counters> = Arc::default();
+    let output = Output::open("/dev/full", rotation(0)).unwrap();
+    let log = Arc::new(LogBackend::start(output, counters.clone()).unwrap());
+    assert!(!log.process_line(line("0"), false).await);
+    drop(log.defer(line("1")));
+    assert!(!log.process_line(line("2"), false).await);
+    assert_eq!(counters.errors(BackendName::Log), 3);
 }

@@ -2,7 +2,9 @@
 
 use super::clock::WriteClock;
 use super::output::Output;
+use crate::counters::{BackendName, Counters};
 use crate::line::Line;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -14,13 +16,11 @@ const BYTES_MAX: usize = 256 << 10;
 pub struct Job {
     pub first: Line,
     pub others: Vec<Line>,
-    pub answer: oneshot::Sender<Failures>,
+    /// Told whether all of them were written.
+    pub answer: oneshot::Sender<bool>,
     /// Their share of the room for all that wait.
     pub _room: Option<OwnedSemaphorePermit>,
 }
-
-/// The places of lines that were not written, and why not.
-pub type Failures = Vec<(usize, String)>;
 
 impl Job {
     fn lines(&self) -> impl Iterator<Item = &Line> {
@@ -33,6 +33,8 @@ impl Job {
 struct LeftLines {
     jobs: Vec<Job>,
     bytes: usize,
+    /// Whether somebody who left a line is about to flush.
+    is_promised: bool,
     is_closed: bool,
 }
 
@@ -43,17 +45,22 @@ pub struct LineWriter {
     /// Wakes the thread.
     called: Condvar,
     pub clock: Arc<WriteClock>,
+    counters: Arc<Counters>,
+    /// Whether lines may be left that nobody is about to flush.
+    has_deferred: AtomicBool,
     /// Whether a thread of the runtime may be held by a write.
     holds_threads: bool,
 }
 
 impl LineWriter {
-    pub fn new(output: Output, holds_threads: bool) -> LineWriter {
+    pub fn new(output: Output, holds_threads: bool, counters: Arc<Counters>) -> LineWriter {
         LineWriter {
             output: Mutex::new(output),
             queue: Mutex::default(),
             called: Condvar::new(),
             clock: Arc::default(),
+            counters,
+            has_deferred: AtomicBool::new(false),
             holds_threads,
         }
     }
@@ -61,9 +68,21 @@ impl LineWriter {
     /// Leaves lines to whoever writes next. True when nothing else was left: then that is who left them, by `flush`.
     pub fn leave(&self, job: Job) -> bool {
         let mut queue = lock(&self.queue);
-        queue.bytes += job.lines().map(Line::len).sum::<usize>();
-        queue.jobs.push(job);
-        queue.jobs.len() == 1
+        queue.push(job);
+        !std::mem::replace(&mut queue.is_promised, true)
+    }
+
+    /// Leaves lines that are written with the next ones, or at the next `flush_deferred`.
+    pub fn defer(&self, job: Job) {
+        lock(&self.queue).push(job);
+        self.has_deferred.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes what was deferred, if it was not written since.
+    pub fn flush_deferred(&self) {
+        if self.has_deferred.swap(false, Ordering::Relaxed) {
+            self.flush();
+        }
     }
 
     /// Writes what was left, unless somebody else does.
@@ -82,7 +101,7 @@ impl LineWriter {
             if lock(&self.queue).jobs.is_empty() {
                 return;
             }
-            let Some(mut output) = self.try_output() else { return };
+            let Some(output) = self.try_output() else { return };
             let mut queue = lock(&self.queue);
             let is_quick = queue.bytes <= BYTES_MAX && self.is_quick();
             if !is_quick || !output.has_room(queue.bytes) {
@@ -90,7 +109,7 @@ impl LineWriter {
             }
             let jobs = queue.take();
             drop(queue);
-            self.write(&mut output, jobs);
+            self.write(output, jobs);
         }
         self.called.notify_one();
     }
@@ -106,9 +125,9 @@ impl LineWriter {
                 queue = self.called.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
             drop(queue);
-            let mut output = lock(&self.output);
+            let output = lock(&self.output);
             let jobs = lock(&self.queue).take();
-            self.write(&mut output, jobs);
+            self.write(output, jobs);
         }
     }
 
@@ -118,14 +137,22 @@ impl LineWriter {
         self.called.notify_one();
     }
 
-    fn write(&self, output: &mut Output, jobs: Vec<Job>) {
+    /// Writes lines, and tells those who wait; a line that could not be written is counted and logged.
+    fn write(&self, mut output: MutexGuard<'_, Output>, jobs: Vec<Job>) {
         let lines: Vec<&[u8]> = jobs.iter().flat_map(Job::lines).map(Line::bytes).collect();
-        let mut results = self.clock.timed(|| output.write(&lines)).into_iter();
+        let results = self.clock.timed(|| output.write(&lines));
+        drop(output);
+        let mut results = results.into_iter();
         for job in jobs {
-            let own = results.by_ref().take(1 + job.others.len()).enumerate();
-            let failures = own.filter_map(|(index, result)| Some((index, result.err()?))).collect();
-            // A request that stopped waiting has dropped its receiver.
-            let _ = job.answer.send(failures);
+            let mut is_written = true;
+            for (line, result) in job.lines().zip(results.by_ref()) {
+                if let Err(why) = result {
+                    self.counters.failed(BackendName::Log, &why, std::slice::from_ref(line));
+                    is_written = false;
+                }
+            }
+            // Those who no longer wait for the answer do not need it.
+            let _ = job.answer.send(is_written);
         }
     }
 
@@ -144,8 +171,14 @@ impl LineWriter {
 }
 
 impl LeftLines {
+    fn push(&mut self, job: Job) {
+        self.bytes += job.lines().map(Line::len).sum::<usize>();
+        self.jobs.push(job);
+    }
+
     fn take(&mut self) -> Vec<Job> {
         self.bytes = 0;
+        self.is_promised = false;
         std::mem::take(&mut self.jobs)
     }
 }

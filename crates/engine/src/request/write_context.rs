@@ -5,7 +5,7 @@ use crate::request::options::{DeleteOptions, WriteOptions};
 use crate::resource::{ObjectRef, ServedResource};
 use crate::write::conversions::Conversions;
 use pintle_kinds::Context;
-use pintle_object::audit::STORAGE;
+use pintle_object::audit::Latency;
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::user::User;
@@ -69,7 +69,7 @@ impl<'a> WriteContext<'a> {
     /// Tells the audit how long the store took.
     pub(crate) fn stored_since(&self, began: Instant) {
         if let Some(audit) = self.audit {
-            audit.add_latency(STORAGE, began.elapsed());
+            audit.add_latency(Latency::Etcd, began.elapsed());
         }
     }
 

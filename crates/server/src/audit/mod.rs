@@ -5,7 +5,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use crate::request::is_long_running;
+use crate::request::{X_FORWARDED_FOR, X_REAL_IP, is_long_running};
 
 use crate::guard::Waiting;
 
@@ -14,8 +14,8 @@ use crate::response::{Body, Response};
 use crate::stages::{Audit, AuditRecord, End, NotStored};
 use bytes::Bytes;
 use pintle_access::User;
-use pintle_audit::{AuditEvent, Backend, Record, source_ips, user_agent};
-use pintle_object::audit::AuditContext;
+use pintle_audit::{Backend, Record, RequestFields};
+use pintle_object::audit::{AuditContext, Latency};
 use pintle_schema::Builtin;
 use response::{ResponseFormat, is_negotiated, recorded, status_of};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,20 +39,19 @@ impl Auditor {
 
     /// The record of a request of this user; none when the policy wants none.
     fn record(&self, request: &Request, user: Option<&Arc<User>>, is_long_running: bool) -> Option<Record> {
-        let (asks, info) = (user.map(AsRef::as_ref), &request.info);
-        Record::begin(&self.backend, asks, info, is_long_running, &request.audit, || AuditEvent {
-            audit_id: request.audit_id.clone(),
-            request_uri: request.uri.clone(),
-            user: user.cloned(),
-            source_ips: source_ips(
-                &request.header("x-forwarded-for"),
-                &request.header("x-real-ip"),
-                request.peer.ip(),
-            ),
-            user_agent: user_agent(&request.user_agent()),
-            received: Some(request.received),
-            ..AuditEvent::default()
-        })
+        let fields = RequestFields {
+            info: &request.info,
+            user: user.map(AsRef::as_ref),
+            audit_id: &request.audit_id,
+            uri: &request.uri,
+            user_agent: &request.user_agent(),
+            forwarded_for: &request.header(X_FORWARDED_FOR),
+            real_ip: &request.header(X_REAL_IP),
+            peer: request.peer.ip(),
+            received: request.received,
+            is_long_running,
+        };
+        Record::begin(&self.backend, &fields, &request.audit)
     }
 
     fn wrap(&self, record: Record, context: &Arc<AuditContext>) -> Recorded {
@@ -76,6 +75,10 @@ impl Audit for Auditor {
             }
             Ok(Some(Arc::new(self.wrap(record, &request.audit)) as Arc<dyn AuditRecord>))
         })
+    }
+
+    fn flush(&self) {
+        self.backend.flush();
     }
 
     fn shut_down(&self) -> Waiting<'_, ()> {
@@ -203,7 +206,7 @@ impl AuditRecord for Recorded {
                 End::Complete => {
                     self.note_list();
                     if let Some(began) = lock(&self.answer).began {
-                        self.context.add_latency("response-write", began.elapsed());
+                        self.context.add_latency(Latency::ResponseWrite, began.elapsed());
                     }
                     self.record.complete().await;
                 }

@@ -92,12 +92,15 @@ fn details(details: &Value) -> Details {
 fn may_be_status(format: ResponseFormat, body: &[u8]) -> bool {
     const LOOK: usize = 64;
     let head = body.get(..LOOK.min(body.len())).unwrap_or_default();
-    let has = |bytes: &[u8], word: &[u8]| memchr::memmem::find(bytes, word).is_some();
+    // A search for words would cost more to prepare than so few bytes cost to look at.
+    let begins = |bytes: &[u8]| {
+        memchr::memchr_iter(b'S', bytes)
+            .any(|at| bytes.get(at..).is_some_and(|rest| rest.starts_with(b"Status")))
+    };
     match format {
-        ResponseFormat::Json => has(head, b"\"Status\""),
+        ResponseFormat::Json | ResponseFormat::Protobuf => begins(head),
         // YAML has its keys in alphabetical order, so the kind may come late.
-        ResponseFormat::Yaml => has(body, b"kind: Status"),
-        ResponseFormat::Protobuf => has(head, b"Status"),
+        ResponseFormat::Yaml => memchr::memmem::find(body, b"kind: Status").is_some(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::request::Request;
 use crate::resolve::CONNECTING;
+use hyper::header;
 use pintle_object::{RequestInfo, Verb};
 
 const APPLY: &str = "application/apply-patch+yaml";
@@ -49,7 +50,7 @@ fn verb(request: &Request) -> &'static str {
         Verb::Delete | Verb::DeleteCollection => "DELETE",
         Verb::Get => "GET",
         Verb::List => "LIST",
-        Verb::Patch if request.header("content-type") == APPLY => "APPLY",
+        Verb::Patch if request.header(header::CONTENT_TYPE) == APPLY => "APPLY",
         Verb::Patch => "PATCH",
         Verb::Update => "PUT",
         Verb::Watch => "WATCH",

@@ -6,6 +6,7 @@ use crate::request::Request;
 use crate::response::{Body, Parts, Response};
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
+use hyper::header;
 use pintle_object::{Value, json};
 use sha2::{Digest as _, Sha512};
 use std::io::{Read, Write};
@@ -44,10 +45,11 @@ impl Page {
 
     pub fn answer(&self, request: &Request, content_type: &str) -> Response {
         let etag = format!("\"{}\"", self.hash);
-        if request.header("if-none-match") == etag {
+        if request.header(header::IF_NONE_MATCH) == etag {
             return empty(304).with("etag", etag);
         }
-        let is_gzip = request.path() == V2 && encoding::takes_gzip(&request.header_list("accept-encoding"));
+        let is_gzip =
+            request.path() == V2 && encoding::takes_gzip(&request.header_list(header::ACCEPT_ENCODING));
         let response = if is_gzip && self.len >= crate::encoding::GZIP_BYTES_MIN {
             Response::new(200, content_type, self.gzip.clone()).with("content-encoding", "gzip")
         } else {
@@ -64,7 +66,7 @@ impl Page {
         protobuf: &str,
         encode: impl FnOnce(&Value) -> Vec<u8>,
     ) -> Response {
-        if form == PageForm::Json || request.header("if-none-match") == format!("\"{}\"", self.hash) {
+        if form == PageForm::Json || request.header(header::IF_NONE_MATCH) == format!("\"{}\"", self.hash) {
             return self.answer(request, JSON);
         }
         let body = self.protobuf.get_or_init(|| {
@@ -125,7 +127,7 @@ pub const V2: &str = "/openapi/v2";
 
 /// The first accepted format, in the client's order; JSON without an `Accept` header.
 pub fn form(request: &Request, protobuf: &str) -> Option<PageForm> {
-    let header = request.header("accept");
+    let header = request.header(header::ACCEPT);
     if header.is_empty() {
         return Some(PageForm::Json);
     }

@@ -7,6 +7,7 @@ use crate::paths::health;
 use crate::request::Request;
 use crate::response::Response;
 use crate::{answer, negotiate, refusals};
+use hyper::header;
 use pintle_object::{Map, Status, Value};
 use std::sync::Arc;
 
@@ -72,7 +73,7 @@ fn aggregated_answer(app: &App, made: &Arc<Made>, request: &Request, path: &str)
     let tagged = |response: Response| {
         response.with("cache-control", "public").with("etag", document.etag.clone()).with("vary", "Accept")
     };
-    if request.header("if-none-match") == document.etag {
+    if request.header(header::IF_NONE_MATCH) == document.etag {
         return Some(tagged(Response::empty(304)));
     }
     let media_type = format!("{}{AGGREGATED}", accept.format.media_type());

@@ -8,6 +8,7 @@ use crate::paths::discovery;
 use crate::request::Request;
 use crate::response::Response;
 use crate::version_parts;
+use hyper::header;
 use pintle_object::time::{Time, civil};
 use pintle_object::{Map, Reason, Status, Value, json, yaml};
 use std::collections::BTreeSet;
@@ -39,7 +40,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         FLAGZ if app.options.has_flagz => ("Flagz", "flagz"),
         _ => return Ok(None),
     };
-    let form = form(&request.header("accept"), kind).ok_or_else(not_accepted)?;
+    let form = form(&request.header(header::ACCEPT), kind).ok_or_else(not_accepted)?;
     let body = match kind {
         "Statusz" => status(app, request.received),
         _ => Map::from_iter([("flags", flags(app))]),

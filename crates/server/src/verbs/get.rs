@@ -8,15 +8,14 @@ use crate::response::Response;
 use crate::spans;
 use pintle_engine::ObjectRef;
 use pintle_object::Status;
-use pintle_object::audit::STORAGE;
-use std::time::Instant;
+use pintle_object::audit::Latency;
 
 pub async fn get(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     pintle_traces::event("About to Get from storage", |_| ());
-    let began = Instant::now();
+    let clock = request.audit_clock();
     let object = app.engine.get(&target, &request.query).await;
-    request.audit.add_latency(STORAGE, began.elapsed());
+    request.took(Latency::Etcd, clock);
     let object = object?;
     let span = spans::serialize(request, accept);
     spans::serialized(span, representation::stored(app, request, accept, target.served, 200, &object))

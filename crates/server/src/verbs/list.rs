@@ -8,8 +8,7 @@ use crate::{negotiate, representation};
 use pintle_engine::options::ListOptions;
 use pintle_engine::{ObjectRef, Selection};
 use pintle_object::Status;
-use pintle_object::audit::STORAGE;
-use std::time::Instant;
+use pintle_object::audit::Latency;
 
 pub async fn list(
     app: &App,
@@ -21,9 +20,9 @@ pub async fn list(
     let served = target.served;
     let options = ListOptions::read(&request.query)?;
     let selection = Selection::compile(served, &options, target.name)?;
-    let began = Instant::now();
+    let clock = request.audit_clock();
     let listing = app.engine.list(served, target.namespace, &options, &selection).await;
-    request.audit.add_latency(STORAGE, began.elapsed());
+    request.took(Latency::Etcd, clock);
     let listing = listing?;
     let resource = &served.resource;
     let (told, is_consistent) = (listing.items.len(), request.query.text("resourceVersion").is_empty());

@@ -7,6 +7,7 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use crate::spans;
+use hyper::header;
 use pintle_engine::options::{PatchKind, WriteOptions};
 use pintle_engine::{ObjectRef, Patch, WriteContext};
 use pintle_object::Status;
@@ -57,7 +58,7 @@ const CUSTOM: &[&str] =
 /// The kind of patch, by the content type, which is compared as it is written.
 fn kind(request: &Request, target: &ObjectRef<'_>) -> Result<PatchKind, Status> {
     let taken = if target.served.is_typed() { BUILT_IN } else { CUSTOM };
-    let header = request.header("content-type");
+    let header = request.header(header::CONTENT_TYPE);
     let media_type = match header.find(';') {
         Some(end) if end > 0 => header.get(..end).unwrap_or(&header),
         _ => &header,

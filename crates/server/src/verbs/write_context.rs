@@ -6,6 +6,7 @@ use crate::media_type;
 use crate::negotiate;
 use crate::request::Request;
 use crate::response::Response;
+use hyper::header;
 use pintle_engine::body::Body;
 use pintle_engine::{WriteContext, manager_name};
 use pintle_object::time::Time;
@@ -29,7 +30,7 @@ pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> WriteCon
 
 /// The body of a request, in the encoding that its content type names.
 pub fn body(request: &Request) -> Result<Body<'_>, Status> {
-    let header = request.header("content-type");
+    let header = request.header(header::CONTENT_TYPE);
     // Most headers are a media type and nothing else.
     let format = match Format::of(&header) {
         None if header.is_empty() => Some(Format::Json),

@@ -6,6 +6,7 @@ use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::upgrade::Upgrade;
 use http_body_util::BodyExt;
+use hyper::header;
 use pintle_object::Status;
 use pintle_outbound::RequestBody as SentBody;
 use pintle_proxy::{AnswerBody, Incoming, Reply, headers};
@@ -33,7 +34,7 @@ pub fn incoming(request: &Request, exchange: &mut Exchange) -> Incoming {
 
 /// The host that the client asked for, which HTTP/2 has in the URI.
 fn host(request: &Request) -> String {
-    let host = request.header("host");
+    let host = request.header(header::HOST);
     if !host.is_empty() {
         return host.into_owned();
     }
