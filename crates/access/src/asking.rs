@@ -14,6 +14,7 @@ use crate::authorize::{Authorizer, Decision, Rules, authorize};
 use pintle_object::RequestInfo;
 use pintle_object::user::User;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Questions of one request that are awaited one after the other; what is asked beyond them is denied.
@@ -22,19 +23,21 @@ const AWAITED_MAX: usize = 256;
 /// The answers of one request's questions.
 pub struct Asking {
     authorizer: Arc<dyn Authorizer>,
+    hasher: RandomState,
     state: Mutex<AskingState>,
 }
 
 #[derive(Default)]
 struct AskingState {
-    known: HashMap<Question, Decision>,
+    /// By the hash of the question, which is copied once: each run asks most of them again.
+    known: HashMap<u64, Vec<(Question, Decision)>>,
     /// The question that has to be awaited before anything that was decided counts.
     next: Option<Question>,
     awaited: usize,
 }
 
 /// User and request, kept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 struct Question {
     user: User,
     info: RequestInfo,
@@ -42,7 +45,7 @@ struct Question {
 
 impl Asking {
     pub fn new(authorizer: Arc<dyn Authorizer>) -> Asking {
-        Asking { authorizer, state: Mutex::default() }
+        Asking { authorizer, hasher: RandomState::new(), state: Mutex::default() }
     }
 
     /// Awaits the answer to the question that had none; false when there was no such question, and what was decided
@@ -50,10 +53,11 @@ impl Asking {
     pub async fn learns(&self) -> bool {
         let Some(question) = self.state().next.clone() else { return false };
         let decision = authorize(self.authorizer.as_ref(), &question.user, &question.info).await;
+        let hash = self.hasher.hash_one((&question.user, &question.info));
         let mut state = self.state();
         state.next = None;
         state.awaited += 1;
-        state.known.insert(question, decision);
+        state.known.entry(hash).or_default().push((question, decision));
         true
     }
 
@@ -68,13 +72,15 @@ impl Authorizer for Asking {
         if state.next.is_some() {
             return unanswered();
         }
-        let question = Question { user: user.clone(), info: info.clone() };
-        if let Some(decision) = state.known.get(&question) {
+        let hash = self.hasher.hash_one((user, info));
+        let mut known = state.known.get(&hash).into_iter().flatten();
+        if let Some((_, decision)) = known.find(|(known, _)| known.user == *user && known.info == *info) {
             return decision.clone();
         }
+        let question = Question { user: user.clone(), info: info.clone() };
         match self.authorizer.at_hand(user, info) {
             Some(decision) => {
-                state.known.insert(question, decision.clone());
+                state.known.entry(hash).or_default().push((question, decision.clone()));
                 decision
             }
             None => {

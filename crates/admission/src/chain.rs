@@ -6,7 +6,7 @@ use crate::grants;
 use crate::metrics::{AdmissionMetrics, AdmissionStep, PluginSeries};
 use crate::notes::Notes;
 use crate::outward::Outward;
-use crate::plugin::Plugin;
+use crate::plugin::{Outcome, Plugin};
 use crate::plugins::{PLUGINS, certificates};
 use crate::policy::{self, Reinvocation};
 use crate::request::Request;
@@ -85,7 +85,10 @@ impl Chain {
     ) -> Result<(), Status> {
         let mut clock = Instant::now();
         for link in self.asked(request) {
-            let result = link.plugin.admit(request, object, reinvocation).await;
+            let result = match link.plugin.admit(request, object, reinvocation) {
+                Outcome::Now(result) => result,
+                Outcome::Later(later) => later.await,
+            };
             self.count(link, AdmissionStep::Admit, request, result.is_err(), &mut clock);
             result?;
         }
@@ -110,7 +113,10 @@ impl Chain {
         }
         let mut clock = Instant::now();
         for link in self.asked(request) {
-            let result = link.plugin.judge(request, object).await;
+            let result = match link.plugin.judge(request, object) {
+                Outcome::Now(result) => result,
+                Outcome::Later(later) => later.await,
+            };
             self.count(link, AdmissionStep::Validate, request, result.is_err(), &mut clock);
             result?;
         }
@@ -240,6 +246,7 @@ impl Chain {
             view: View::new(engine),
             attributes,
             permissions: asking.map_or(&self.permissions, |(permissions, _)| permissions),
+            waits: asking.is_some() || attributes.target.served.has_conversion_webhook(),
             asking: asking.map(|(_, asking)| asking.as_ref()),
             notes,
             conversions,

@@ -5,7 +5,6 @@ use crate::request::Request;
 use pintle_object::{Status, Value};
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// One admission plugin. Those that decide at once implement `mutate` and `validate`, those that wait for somebody
 /// `admit` and `judge`.
@@ -35,7 +34,7 @@ pub trait Plugin: Send + Sync {
         reinvocation: &'a mut Reinvocation,
     ) -> Outcome<'a> {
         let _ = reinvocation;
-        if !request.waits() {
+        if !request.waits {
             return Outcome::Now(self.mutate(request, object));
         }
         Outcome::later(async move {
@@ -53,7 +52,7 @@ pub trait Plugin: Send + Sync {
 
     /// `validate` of a plugin that waits.
     fn judge<'a>(&'a self, request: &'a Request<'a>, object: &'a Value) -> Outcome<'a> {
-        if !request.waits() {
+        if !request.waits {
             return Outcome::Now(self.validate(request, object));
         }
         Outcome::later(request.settled(|| self.validate(request, object)))
@@ -70,16 +69,5 @@ impl<'a> Outcome<'a> {
     /// The answer that a future ends with.
     pub fn later(of: impl Future<Output = Result<(), Status>> + Send + 'a) -> Outcome<'a> {
         Outcome::Later(Box::pin(of))
-    }
-}
-
-impl Future for Outcome<'_> {
-    type Output = Result<(), Status>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Outcome::Now(result) => Poll::Ready(std::mem::replace(result, Ok(()))),
-            Outcome::Later(later) => later.as_mut().poll(context),
-        }
     }
 }

@@ -22,6 +22,8 @@ pub struct Request<'a> {
     pub view: View<'a>,
     pub attributes: Attributes<'a>,
     pub permissions: &'a Permissions,
+    /// Whether an authorizer has to be waited for, or a webhook that converts.
+    pub waits: bool,
     /// The answers of authorizers that have to be waited for.
     pub asking: Option<&'a Asking>,
     /// Objects that conversion webhooks converted to other versions.
@@ -31,11 +33,6 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Whether an authorizer has to be waited for, or a webhook that converts.
-    pub fn waits(&self) -> bool {
-        self.asking.is_some() || self.is_converted()
-    }
-
     /// Whether a webhook converts the objects between their versions.
     fn is_converted(&self) -> bool {
         self.attributes.target.served.has_conversion_webhook()

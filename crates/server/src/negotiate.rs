@@ -119,7 +119,7 @@ fn can_stream(clause: &Clause<'_>, format: Format) -> bool {
 fn choose(request: &Request, offer: Offer) -> Option<Accept> {
     let header = request.header(header::ACCEPT);
     let mut chosen = match header.as_ref() {
-        "" => Accept::plain(Format::Json),
+        "" | "application/json" => Accept::plain(Format::Json),
         header => clauses(header).iter().find_map(|clause| accept(clause, offer))?,
     };
     chosen.pretty |= wants_pretty(request);

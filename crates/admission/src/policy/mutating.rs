@@ -49,7 +49,7 @@ impl Plugin for MutatingAdmissionPolicy {
         object: &'a mut Value,
         reinvocation: &'a mut Reinvocation,
     ) -> Outcome<'a> {
-        if !request.waits() {
+        if !request.waits {
             return Outcome::Now(self.apply(request, object, reinvocation));
         }
         Outcome::later(async move {

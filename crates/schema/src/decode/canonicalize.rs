@@ -13,10 +13,13 @@ pub fn canonicalize(schema: &Schema, ty: TypeId, value: &mut Value) {
         (Shape::Struct(inner), Value::Map(map)) => {
             fill(schema, inner, map);
             for (name, value) in map.iter_mut() {
+                if !matches!(value, Value::Map(_) | Value::List(_)) {
+                    continue;
+                }
                 let Some(field) = inner.field(name) else { continue };
                 if is_lost(schema, field.ty, value) {
                     *value = Value::Null;
-                } else if matches!(value, Value::Map(_) | Value::List(_)) {
+                } else {
                     canonicalize(schema, field.ty, value);
                 }
             }

@@ -29,9 +29,8 @@ impl<'a> Document<'a> {
     }
 
     fn json(bytes: Cow<'a, [u8]>, strict: Vec<String>) -> Result<Document<'a>, DecodeError> {
-        let unreadable = |why| DecodeError(format!("couldn't get version/kind; json parse error: {why}"));
-        let json = CheckedJson::new(bytes).map_err(|error| unreadable(error.message))?;
-        let (api_version, kind) = sniff(&json).map_err(unreadable)?;
+        let json = CheckedJson::new(bytes).map_err(|error| unreadable(&error.message))?;
+        let (api_version, kind) = sniff(&json)?;
         Ok(Document::Json { json, api_version, kind, strict })
     }
 
@@ -66,18 +65,18 @@ impl<'a> Document<'a> {
 }
 
 /// `apiVersion` and `kind` of a JSON document; like Go's decoder, names are matched in any case.
-fn sniff(document: &CheckedJson<'_>) -> Result<(String, String), String> {
+fn sniff(document: &CheckedJson<'_>) -> Result<(String, String), DecodeError> {
     let mut reader = document.reader();
     let (mut api_version, mut kind) = (String::new(), String::new());
     match reader.kind() {
         JsonKind::Map => reader.begin_map(),
         JsonKind::Null => return Ok((api_version, kind)),
         other => {
-            return Err(format!(
+            return Err(unreadable(&format!(
                 "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
                  \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
                 other.word()
-            ));
+            )));
         }
     }
     let mut wrong = None;
@@ -91,7 +90,7 @@ fn sniff(document: &CheckedJson<'_>) -> Result<(String, String), String> {
             continue;
         };
         match reader.kind() {
-            JsonKind::Text => *target = reader.text().to_string(),
+            JsonKind::Text => *target = reader.text().into_string(),
             JsonKind::Null => reader.null(),
             other => {
                 let field = if key.eq_ignore_ascii_case("kind") { "kind" } else { "apiVersion" };
@@ -106,9 +105,14 @@ fn sniff(document: &CheckedJson<'_>) -> Result<(String, String), String> {
         }
     }
     match wrong {
-        Some(why) => Err(why),
+        Some(why) => Err(unreadable(&why)),
         None => Ok((api_version, kind)),
     }
+}
+
+/// The error of a document whose kind and version cannot be seen.
+fn unreadable(why: &str) -> DecodeError {
+    DecodeError(format!("couldn't get version/kind; json parse error: {why}"))
 }
 
 fn yaml_to_json(bytes: &[u8]) -> Result<(Vec<u8>, Vec<String>), DecodeError> {
