@@ -177,7 +177,7 @@ fn enabled(settings: &AdmissionSettings, outward: &Outward) -> Result<Vec<Link>,
     made.collect()
 }
 
-/// Hands on what plugins noted: to the client and to the audit.
+/// Passes the warnings of plugins to the client, and their annotations to the audit.
 fn hand_on(notes: Notes, attributes: Attributes<'_>, warnings: &mut Vec<String>) {
     let (told, annotations) = notes.into_lists();
     warnings.extend(told);

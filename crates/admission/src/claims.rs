@@ -113,7 +113,7 @@ impl StatusWrite<'_> {
         }
     }
 
-    /// One verb is enough; the first one's refusal is told.
+    /// Checks that the user has one of the verbs; the refusal is that of the first.
     fn check_driver(&self, verbs: &[String], driver: &str) -> Result<(), String> {
         let mut refusal = Ok(());
         for verb in verbs {
@@ -157,7 +157,7 @@ fn changed_drivers<'a>(new: &'a Value, old: &'a Value) -> BTreeSet<&'a str> {
     };
     let (before, after) = (by_id(old), by_id(new));
     let mut changed: BTreeSet<&str> = BTreeSet::new();
-    // A device that is listed twice counts as changed, whatever it says.
+    // A device that is listed twice always counts as changed.
     for device in new.list_at(DEVICES) {
         if before.get(&id(device)).copied() != Some(device) {
             changed.insert(device.str_at(&["driver"]));

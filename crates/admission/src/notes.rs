@@ -30,7 +30,7 @@ pub struct NoteMark {
 }
 
 impl Notes {
-    /// Tells the client something that is no refusal.
+    /// Adds a warning for the client.
     pub fn warn(&self, text: String) {
         self.lock().warnings.push(text);
     }

@@ -17,7 +17,7 @@ pub struct Outward {
     pub cluster: Arc<dyn Dialer>,
     pub proxies: Arc<Proxies>,
     pub loopback: Option<Loopback>,
-    /// Counts certificates of webhooks that are believed no longer.
+    /// Counts insecure certificates of webhooks.
     pub faults: CertificateFaults,
 }
 
@@ -34,7 +34,7 @@ impl Outward {
         Outward::direct(Arc::new(ServiceResolver::new(Arc::new(Nowhere), false, None)), Arc::default())
     }
 
-    /// The clients of webhooks, who are told who calls them by the users of a kubeconfig; nobody without one.
+    /// The clients of webhooks, with the credentials of a kubeconfig's users; without one they have none.
     pub fn hooks(&self, kubeconfig: &str) -> Result<Hooks, String> {
         let users = match kubeconfig.is_empty() {
             true => AuthInfos::default(),

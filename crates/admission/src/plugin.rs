@@ -6,10 +6,10 @@ use pintle_object::{Status, Value};
 use std::future::Future;
 use std::pin::Pin;
 
-/// One admission plugin. Those that decide at once implement `mutate` and `validate`, those that wait for somebody
-/// `admit` and `judge`.
+/// One admission plugin. Plugins that decide at once implement `mutate` and `validate`, those that wait for another
+/// server `admit` and `judge`.
 pub trait Plugin: Send + Sync {
-    /// Whether it is asked about connections (exec, port-forward, proxies) too, which most leave alone.
+    /// Whether it also handles connections (exec, port-forward, proxies), which most plugins ignore.
     fn handles_connect(&self) -> bool {
         false
     }

@@ -76,7 +76,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Tells the audit how long a part of the server took.
+    /// Adds the time that a part of the server took to the audit.
     pub fn took(&self, part: Latency, clock: Instant) {
         if let Some(audit) = self.attributes.audit {
             audit.add_latency(part, clock.elapsed());
@@ -88,7 +88,7 @@ impl<'a> Request<'a> {
         self.attributes.user
     }
 
-    /// Whether the request is about objects of a resource, not about one of their subresources.
+    /// Whether the request is for objects of a resource, not for one of their subresources.
     pub fn is_object(&self, group: &str, plural: &str) -> bool {
         self.subresource().is_empty() && self.is_resource(group, plural)
     }
@@ -145,12 +145,12 @@ impl<'a> Request<'a> {
         if self.is_resource("", "namespaces") { self.known_name(object) } else { self.namespace() }
     }
 
-    /// The name as webhooks and policies see it: what the server generated was not asked for.
+    /// The name as webhooks and policies see it: empty if the server generated it.
     pub fn admission_name(&self, object: &'a Value) -> &'a str {
         if self.attributes.has_generated_name { "" } else { self.known_name(object) }
     }
 
-    /// Whether the server writes on its own behalf: what it keeps up does not depend on what is not there yet.
+    /// Whether the server writes on its own behalf: such writes must not depend on objects that do not exist yet.
     pub fn is_own(&self) -> bool {
         self.attributes.user.name == OWN_USER
     }
@@ -174,7 +174,7 @@ impl<'a> Request<'a> {
         if name.is_empty() { meta::name(object) } else { name }
     }
 
-    /// The name that refusals show: a generated name is not there yet, so its base stands in.
+    /// The name for refusals: the base of a name that is still to be generated.
     fn name(&self, object: &Value) -> String {
         let candidates =
             [self.attributes.target.name, meta::name(object), object.str_at(&["metadata", "generateName"])];
@@ -187,7 +187,7 @@ pub fn not_found(group: &str, plural: &str, name: &str) -> Status {
     Status::not_found(&GroupResource::new(group, plural), name)
 }
 
-/// An error without a reason, which clients see as it is: upstream's for what it has no better word for.
+/// An error without a reason, whose message clients see unchanged: upstream's `fmt.Errorf` in a plugin.
 pub fn plain(message: impl Into<String>) -> Status {
     Status::new(500, Reason::Unknown, message)
 }

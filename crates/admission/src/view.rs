@@ -11,7 +11,7 @@ use pintle_schema::resource::Subresource;
 use pintle_store::{Object, Snapshot};
 use std::sync::Arc;
 
-/// Objects by resource, and what they look like in other versions. Nothing is asked that would have to be waited for.
+/// Read access to stored objects, in any version. Nothing here has to be waited for.
 #[derive(Clone, Copy)]
 pub struct View<'a>(&'a Engine);
 
@@ -180,7 +180,7 @@ impl<'a> View<'a> {
         )
     }
 
-    /// Writes the JSON of what `shown_as` has shown, in the order of its type.
+    /// Writes the JSON of a tree of `shown_as`, in the field order of its type.
     pub fn write_shown(&self, served: &ServedResource, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
         self.0.write_shown(served, subresource, shown, out);
     }

@@ -29,7 +29,7 @@ pub struct Authentication {
     pub service_account_issuers: Vec<String>,
     pub service_account_signing_key_file: Option<PathBuf>,
     pub service_account_key_files: Vec<PathBuf>,
-    /// Zero: tokens may be asked for for any time.
+    /// Zero: tokens may be requested for any lifetime.
     pub service_account_max_token_expiration_seconds: i64,
     pub service_account_extend_token_expiration: bool,
     /// As given; see `api_audiences`.

@@ -1,4 +1,4 @@
-//! Authenticators from the configuration, in the order in which they are asked.
+//! Authenticators from the configuration, in the order of their calls.
 
 use crate::authentication::Authentication;
 use crate::config::Config;
@@ -72,8 +72,8 @@ pub fn authenticators(
     })
 }
 
-/// In PEM, the authorities whose client certificates are believed: those given, or else the server's own.
-/// Reads whom the server trusts each time that it is asked, for the ConfigMap that others learn it from.
+/// Reads the authorities of client certificates (those given, or else the server's own) and the front proxies'
+/// settings, for the ConfigMap from which aggregated servers learn them.
 pub fn trusted(config: &Config, pki: &Pki) -> Arc<Trusted> {
     let (config, own) = (config.clone(), client_authorities(config, pki));
     Arc::new(move || {

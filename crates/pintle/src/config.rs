@@ -38,7 +38,7 @@ pub struct Config {
     pub external_hostname: String,
     pub cert_dir: Option<PathBuf>,
     pub tls: Tls,
-    /// Serving certificate and key; the server's own when there are none.
+    /// Serving certificate and key; without them the server makes its own.
     pub serving: Option<Pair>,
     pub sni: Vec<Pair>,
     pub client_ca_file: Option<PathBuf>,
@@ -83,7 +83,7 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// Files of a certificate and its key, and the names that it is for when they are not those that it says.
+/// The files of a certificate and its key, and host names for it other than those in the certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     pub certificate: PathBuf,
@@ -158,8 +158,8 @@ impl Config {
         })
     }
 
-    /// The address that other members of the cluster are told to use: as upstream, the host's where the server listens
-    /// everywhere or on the loopback only.
+    /// The advertised address for other members of the cluster: as upstream, the host's if the server listens on all
+    /// addresses or on the loopback only.
     pub fn address(&self) -> IpAddr {
         if let Some(address) = self.advertise_address {
             return address;
@@ -230,8 +230,8 @@ fn logging(given: &FlagValues) -> Result<Logging, String> {
     }
 }
 
-/// The address that packets to the world outside would leave from, by the routes of this host; none without any. A
-/// datagram socket is connected for that, which sends nothing; nobody has the addresses (RFC 5737, RFC 3849).
+/// The source address of packets to the outside world, by the routes of this host; none without any. A datagram socket
+/// is connected for that, which sends nothing, to reserved addresses (RFC 5737, RFC 3849).
 fn host_address() -> Option<IpAddr> {
     let through = |from: IpAddr, to: &str| {
         let socket = UdpSocket::bind((from, 0)).ok()?;

@@ -56,8 +56,8 @@ impl Opened {
         self.encryption.clone()
     }
 
-    /// Follows the file for as long as it is polled, where that is asked for, and tries again what could not be read:
-    /// a plugin may answer later, and a key be added.
+    /// Follows the file for as long as it is polled, if reloading is on, and retries values that could not be
+    /// decrypted: a plugin may answer later, and a key be added.
     pub async fn keep_fresh(self, engine: Arc<Engine>) {
         let follow = async {
             if self.encryption.reloads() {
@@ -76,7 +76,7 @@ impl Opened {
     }
 }
 
-/// The resources of keys. Of those that share objects, as events do, configurations name the one of the core group.
+/// The resources of keys. Of resources that share objects, as events do, configurations name the one of the core group.
 fn keys(api: &Builtin) -> KeySpace {
     let stored = api.resources.all.iter().filter(|resource| !resource.key_prefix.is_empty());
     let mut keys: Vec<_> = stored

@@ -19,7 +19,7 @@ impl Watched {
         Watched { files, seen }
     }
 
-    /// Waits until one of the files changes; for ever when there are none.
+    /// Waits until one of the files changes; forever without files.
     pub async fn changed(&mut self) {
         if self.files.is_empty() {
             return std::future::pending().await;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The part of a control group's limit that is the budget where none is given, in parts of a hundred: what the kernel
-/// keeps for the process counts there too.
+/// The part of a control group's limit that is the default budget, in percent: the kernel's memory for the process
+/// counts against the limit too.
 const LIMIT_PERCENT: u64 = 90;
-/// Limits from here on are none.
+/// Limits from here on count as no limit.
 const UNLIMITED_BYTES: u64 = 1 << 60;
 /// The time between two measurements.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -25,7 +25,7 @@ pub fn budget(text: &str) -> Result<u64, String> {
     u64::try_from(bytes).map_err(|_| invalid())
 }
 
-/// Keeps the server informed of what it takes and who takes most, as long as it is polled.
+/// Reports the memory in use and the heavy users to the server, for as long as it is polled.
 pub async fn follow(app: Arc<App>) {
     if !app.memory.has_budget() {
         return;

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The time that the most requests under way are told of.
+/// The interval over which the most requests in flight are reported.
 const WATERMARK: Duration = Duration::from_secs(1);
 
-/// The registry that all rooms count in, with what is known of the server before it starts.
+/// The registry of all crates, with the facts that are known before the start.
 pub fn registry(config: &Config) -> Registry {
     let registry = Registry::new(config.metrics.clone());
     let parts: HashMap<String, String> = version_parts(&config.reported_version)

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The limit that is assumed where there is none.
+/// The limit that is assumed if the system has none.
 const UNLIMITED: u64 = 1 << 20;
 
 /// Raises the limit as far as the process may, as Go does for every program, and returns it.

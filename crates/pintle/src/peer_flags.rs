@@ -42,12 +42,12 @@ impl PeerFlags {
     }
 }
 
-/// The gate without which there is none of this.
+/// The feature gate of peers.
 pub const GATE: &str = "UnknownVersionInteroperabilityProxy";
 /// The gate without which this server has no identity that others could know.
 pub(crate) const IDENTITY_GATE: &str = "APIServerIdentity";
 
-/// As upstream, half of an address is none.
+/// The advertised address; as upstream, none unless both IP and port are given.
 pub(crate) fn advertised(given: &FlagValues) -> Result<Option<SocketAddr>, String> {
     let (ip, port) = (given.text("peer-advertise-ip"), given.text("peer-advertise-port"));
     if ip.is_empty() || port.is_empty() {

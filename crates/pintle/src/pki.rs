@@ -1,5 +1,5 @@
-//! The server's own certificates: made at the first start, kept, and made anew when they no longer fit.
-//! Nothing is made that the command line or the directory already has.
+//! The server's own certificates: made at the first start, kept, and renewed when they no longer fit. Certificates from
+//! the command line or in the directory are used instead.
 //!
 //! All keys are ECDSA P-256; every private file is for its owner alone.
 
@@ -16,7 +16,7 @@ use std::path::Path;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
-/// Upstream's defaults: ten years for an authority, one for what it signs.
+/// Upstream's defaults: ten years for an authority, one for its certificates.
 const CA_DAYS: i64 = 3650;
 const LEAF_DAYS: i64 = 365;
 /// The remaining validity below which a certificate is renewed at start.

@@ -1,10 +1,10 @@
-//! Metrics of the process as Prometheus' collector has them: time, memory, files, and bytes of the network. From `/proc`;
-//! what cannot be read there is not served. (`prometheus/client_golang`, process collector.)
+//! Metrics of the process as in Prometheus' collector: time, memory, files, and network bytes, from `/proc`. Values
+//! that cannot be read there are not served. (`prometheus/client_golang`, process collector.)
 
 use pintle_metrics::Registry;
 use std::fs::{read_dir, read_to_string};
 
-/// Parts of a second that the kernel tells times of processes in: the same for all programs on Linux.
+/// The kernel's clock ticks per second in `/proc`: the same for all programs on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 const STARTED: &str = "process_start_time_seconds";
 
@@ -15,7 +15,7 @@ const START_TICKS: usize = 19;
 const VIRTUAL_BYTES: usize = 20;
 const RESIDENT_PAGES: usize = 21;
 
-/// Families of what is now, and of what has come together.
+/// Gauges, and counters.
 const GAUGES: [&str; 5] = [
     "process_virtual_memory_bytes",
     "process_resident_memory_bytes",
@@ -29,7 +29,7 @@ const TOTALS: [&str; 3] = [
     "process_network_transmit_bytes_total",
 ];
 
-/// Serves what the process takes on `/metrics`, and when it began also among the indicators.
+/// Serves the metrics of the process on `/metrics`, and its start time also on `/metrics/slis`.
 pub fn show(registry: &Registry, indicators: &Registry) {
     if let Some(started) = started() {
         registry.gauge(STARTED).set(started);

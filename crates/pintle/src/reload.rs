@@ -36,7 +36,7 @@ pub fn named_authorities(authenticators: &Authenticators) -> Vec<DistinguishedNa
     authority_names(&subjects)
 }
 
-/// Those who are told of changed authorities.
+/// The parts of the server that follow changed authorities.
 struct ReloadFollower<'a> {
     app: &'a App,
     tls: &'a Listener,

@@ -71,7 +71,7 @@ pub fn run(config: &Config) -> Result<(), String> {
     result
 }
 
-/// Begins to log, and says what was asked for and has no effect. The second part of what is returned flushes the log.
+/// Starts the log, and logs the warnings of the configuration. The returned function flushes the log.
 fn log(config: &Config) -> (Verbosity, impl Fn()) {
     let logging = &config.logging;
     let verbosity = Verbosity::new(logging.verbosity, logging.modules.clone());
@@ -85,7 +85,7 @@ fn log(config: &Config) -> (Verbosity, impl Fn()) {
 
 async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let address = SocketAddr::new(config.bind_address, config.secure_port);
-    // Bound at once, so that an address that is taken ends the start; nobody can connect before there are answers.
+    // Bound early, so that an address in use ends the start; connections are refused until the server listens.
     let socket = bind(address).map_err(|error| format!("{address}: {error}"))?;
     let assembled = assemble(config, verbosity).await?;
     let (app, system) = (assembled.app.clone(), assembled.system.clone());
@@ -106,7 +106,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     tracing::info!("stopping");
     systemd::notify("STOPPING=1\n");
     tasks.iter().for_each(AbortHandle::abort);
-    // Those who look at its health or its endpoints turn away while it still serves.
+    // Load balancers that check health or endpoints turn away while the server still serves.
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
     system.leave().await;
     tokio::time::sleep(config.limits.stop_delay).await;
@@ -123,7 +123,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     Ok(())
 }
 
-/// A server that only lacks its listeners, and what it is kept fresh by.
+/// A server without its listeners, and the tasks and followers that keep it up to date.
 struct Assembled {
     app: Arc<App>,
     pki: Pki,
@@ -133,7 +133,7 @@ struct Assembled {
     system: Arc<KeptObjects>,
 }
 
-/// Opens the store, makes what every cluster starts with, and starts the controllers.
+/// Opens the store, creates the initial objects of a cluster, and starts the controllers.
 async fn assemble(config: &Config, verbosity: Verbosity) -> Result<Assembled, String> {
     let registry = metrics::registry(config);
     // Keys are made while the store is opened.
@@ -224,7 +224,7 @@ impl Doors {
     }
 }
 
-/// Turns away who comes late, waits for requests that are under way, and lets watches end.
+/// Turns late requests away, waits for requests in flight, and lets watches end.
 async fn leave(app: &App, config: &Config, stopper: &watch::Sender<bool>) {
     let drain = config.limits.watch_drain;
     if config.limits.sends_retry_after {
@@ -442,7 +442,7 @@ fn fairness(engine: &Arc<Engine>, seats: u32) -> Turns {
     Turns::new(fairness, clock, engine.clone())
 }
 
-/// The stages of requests that are asked for.
+/// The optional stages of requests.
 fn stages(
     config: &Config,
     engine: &Arc<Engine>,
@@ -459,7 +459,7 @@ fn stages(
     Ok(Stages { audit: backend.map(auditor), tracer, fairness })
 }
 
-/// Lets the administrator of a server that stands alone in; where clients have an authority, it sees to that.
+/// Writes the administrator's kubeconfig, unless clients have an authority of their own.
 fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<Option<PathBuf>, String> {
     let Some(Administrator { ca, pair }) = &pki.administrator else { return Ok(None) };
     let server = format!("https://{}", SocketAddr::new(config.local_address(), config.secure_port));

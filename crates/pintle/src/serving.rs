@@ -30,7 +30,7 @@ pub fn certificates(config: &Config, pki: &Pki) -> Result<Vec<Named>, String> {
     Ok(all)
 }
 
-/// Takes changed files over while the server runs. Files that cannot be used leave what is served as it is.
+/// Reloads changed files while the server runs. Invalid files leave the served certificates unchanged.
 pub async fn keep_fresh(config: Config, pki: Pki, served: Arc<Certificates>) {
     let files: Vec<PathBuf> = config
         .serving

@@ -33,7 +33,7 @@ const BAR_WIDTH: usize = 30;
 struct Copy {
     from: StorePlace,
     to: StorePlace,
-    /// Values are encrypted anew by this configuration; without one they stay as they are.
+    /// The configuration that values are encrypted with again; without one they stay as they are.
     encryption: Option<EncryptionFile>,
 }
 

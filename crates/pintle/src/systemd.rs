@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 /// The variable that names the manager's socket.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// Tells the manager, if there is one. The server does not depend on whether it hears.
+/// Notifies the manager, if there is one. The server does not depend on the delivery.
 pub fn notify(state: &str) {
     let Some(socket) = std::env::var_os(SOCKET).filter(|socket| !socket.is_empty()) else { return };
     if let Err(error) = send(&socket.to_string_lossy(), state) {

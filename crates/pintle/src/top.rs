@@ -129,7 +129,7 @@ fn cells(row: &Value) -> String {
     )
 }
 
-/// A name that fits its column, without what would move the cursor.
+/// A name cut to its column, without control characters.
 fn name(row: &Value, field: &str) -> String {
     let text = row.str_at(&[field]).chars().map(|one| if one.is_control() { '?' } else { one });
     text.take(NAME_WIDTH).collect()

@@ -19,7 +19,7 @@ pub fn read(
     read_file(&path).map(Some)
 }
 
-/// Begins to trace what the server of this name does. The collector is reached as webhooks by URL are.
+/// Begins to trace under a service name. The collector is reached like webhooks with URLs.
 pub fn begin(configuration: &TracingConfiguration, name: &str, dialer: Arc<dyn Dialer>) -> Arc<Tracer> {
     let connect: Connect = Arc::new(move |host, port| {
         let dialer = dialer.clone();

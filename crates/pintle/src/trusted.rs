@@ -18,7 +18,7 @@ pub fn check_dir(dir: &Path) -> Result<(), String> {
     check(dir, &found)
 }
 
-/// Refuses a file that is a link, or that others can write; one that is not there is nobody's.
+/// Refuses a file that is a link, or writable by others; a missing one is fine.
 pub fn check_file(path: &Path) -> Result<(), String> {
     find(path)?.map_or(Ok(()), |found| check(path, &found))
 }
@@ -31,7 +31,7 @@ pub fn read(path: &Path) -> Result<Option<String>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut file = File::open(path).map_err(failed)?;
     let opened = file.metadata().map_err(failed)?;
-    // Nobody who may not write the directory can have changed what stands there; but it costs nothing to look.
+    // Only a user who may write the directory could have replaced the file; but checking costs nothing.
     if (opened.dev(), opened.ino()) != (found.dev(), found.ino()) {
         return Err(format!("{}: was replaced while it was read", path.display()));
     }
@@ -65,7 +65,7 @@ fn check(path: &Path, found: &Metadata) -> Result<(), String> {
     Ok(())
 }
 
-/// The user that the server runs as, where the system tells.
+/// The user that the server runs as, where the system reports it.
 fn own_id() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|found| found.uid())
 }

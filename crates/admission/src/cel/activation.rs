@@ -48,7 +48,7 @@ impl<'a> Activation<'a> {
         }
     }
 
-    /// The variables of expressions; questions about what the user may do are not for all of them.
+    /// The variables of expressions; the authorizer is only for some of them.
     pub fn bound<'b>(&'b self, has_authorizer: bool, variables: &'b Variables) -> Vec<(&'b str, Bound<'b>)> {
         let mut bound = vec![
             ("object", tree(&self.versioned.object)),
@@ -71,7 +71,7 @@ fn tree(of: &Value) -> Bound<'_> {
     Bound::Tree(of, &ANY)
 }
 
-/// The namespace of a request, as far as policies may see it; null for what is in none.
+/// The namespace of a request, with the fields that policies may see; null without a namespace.
 pub fn namespace_object(request: &Request<'_>) -> Option<Value> {
     if request.namespace().is_empty() {
         return Some(Value::Null);
@@ -103,7 +103,7 @@ fn admission_request(
         out.set(&[field, "version"], of.resource.version.to_string());
         out.set(&[field, "resource"], of.resource.plural.to_string());
     }
-    // The object stands beside the request, and its identifier is made only for webhooks.
+    // The object is a variable of its own, and the uid is made only for webhooks.
     out.set(&["uid"], "");
     out.set(&["object"], Value::Null);
     out.set(&["oldObject"], Value::Null);

@@ -24,12 +24,12 @@ pub enum Evaluation {
     Absent,
 }
 
-/// The variables of a policy by the names that expressions have for them, those that do not compile with the reason.
+/// The variables of a policy by name; those that do not compile with their error.
 #[derive(Default)]
 pub struct Variables(Vec<(String, Result<Program, String>)>);
 
 impl Variables {
-    /// Compiles the variables of a policy in their order, and declares each for those that follow.
+    /// Compiles the variables of a policy in order, and declares each for the following ones.
     pub fn compile(list: &[Value], scope: &mut Scope) -> Variables {
         scope.with_variables();
         let mut variables: Vec<(String, Result<Program, String>)> = Vec::new();
@@ -56,7 +56,7 @@ impl Variables {
 }
 
 impl Condition {
-    /// Compiles expressions that must give one of some types; none stands for a place without one.
+    /// Compiles expressions that must have one of some types; none stands for a missing expression.
     pub fn new<'t>(
         texts: impl Iterator<Item = Option<&'t str>>,
         scope: &Scope,

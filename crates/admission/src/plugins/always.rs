@@ -4,7 +4,7 @@ use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::{Status, Value};
 
-/// Whom the server writes its own objects as.
+/// The user that the server writes its own objects as.
 const SERVER: &str = "system:apiserver";
 
 pub struct AlwaysAdmit;
@@ -23,7 +23,7 @@ impl Plugin for AlwaysDeny {
     }
 
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
-        // The server could not start if it denied what it writes itself.
+        // The server could not start if its own writes were denied.
         if request.attributes.user.name == SERVER {
             return Ok(());
         }

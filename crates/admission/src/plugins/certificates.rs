@@ -29,7 +29,7 @@ impl Plugin for CertificateApproval {
     }
 }
 
-/// Certificates are issued by those who may sign for the signer.
+/// Requires the verb `sign` on the signer for issuing its certificates.
 pub struct CertificateSigning;
 
 impl Plugin for CertificateSigning {
@@ -46,7 +46,7 @@ impl Plugin for CertificateSigning {
     }
 }
 
-/// Nobody becomes an administrator by a certificate of the cluster's own signer.
+/// Refuses certificates of the cluster's own signer that would make an administrator.
 pub struct CertificateSubjectRestriction;
 
 impl Plugin for CertificateSubjectRestriction {
@@ -100,7 +100,8 @@ pub(super) fn is_permitted(request: &Request<'_>, signer: &str, verb: &'static s
     })
 }
 
-/// The certificate of a pod is issued, or refused, by those who may sign for the signer, and holds from now on.
+/// Checks a pod's certificate or its denial: its writer may sign for the signer, and the certificate is valid from now
+/// on.
 pub(crate) fn judge_pod_certificate(request: &Request<'_>, object: &Value) -> Result<(), Status> {
     let is_status = request.subresource() == "status" && request.is_update();
     let old = request.attributes.old.unwrap_or(&Value::Null);

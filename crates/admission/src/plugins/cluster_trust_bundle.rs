@@ -19,7 +19,7 @@ impl Plugin for ClusterTrustBundleAttest {
         {
             return Ok(());
         }
-        // Garbage collectors and migrations of storage change nothing that is trusted; labels say who trusts it.
+        // Garbage collection and storage migration leave the bundle unchanged; labels decide who uses it.
         let is_same = request.attributes.old.is_some_and(|old| changes_only_owners(object, old));
         if is_same || is_permitted(request, signer, "attest") {
             return Ok(());

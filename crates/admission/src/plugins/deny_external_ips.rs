@@ -1,4 +1,4 @@
-//! DenyServiceExternalIPs: Services get no external addresses beside those that they have.
+//! DenyServiceExternalIPs: refuses new external addresses of Services; existing ones may stay.
 
 use crate::plugin::Plugin;
 use crate::request::Request;

@@ -38,7 +38,7 @@ pub struct Limit {
     cache_max: usize,
 }
 
-/// The limits, in the order in which they are asked.
+/// The limits, in the order of their checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventRateLimits(Vec<Limit>);
 
@@ -129,7 +129,7 @@ struct Enforcer {
 }
 
 impl Enforcer {
-    /// Takes a token; false when there is none.
+    /// Takes a token; false if the bucket is empty.
     fn take(&self, key: &str, now_seconds: f64) -> bool {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if !buckets.contains_key(key) && buckets.len() >= self.limit.cache_max {
@@ -173,7 +173,7 @@ impl Plugin for EventRateLimit {
         }
         let now_seconds = seconds(request.attributes.now);
         let mut reached = Vec::new();
-        // Every limit counts the event, whatever the others say.
+        // Every limit counts the event, even if another refuses it.
         for enforcer in &self.0 {
             let kind = enforcer.limit.kind;
             let key = kind.key(request, object);

@@ -151,7 +151,7 @@ fn pod_errors(pod: &Value, range: &Value) -> Vec<String> {
     errors
 }
 
-/// A claim's requests stand for its limits too.
+/// The errors of a claim, whose requests count as its limits too.
 fn claim_errors(claim: &Value, range: &Value) -> Vec<String> {
     let requests = amounts(claim, &["spec", "resources", "requests"]);
     let mut errors = Vec::new();

@@ -1,4 +1,4 @@
-//! The table of plugins, in the order in which they are asked.
+//! The table of plugins, in the order of their calls.
 
 mod always;
 mod always_pull_images;

@@ -524,7 +524,7 @@ const MIGRATED: [(&str, &str); 7] = [
     ("vsphereVolume", "csi.vsphere.vmware.com"),
 ];
 
-/// The CSI driver of a volume, or of what a PersistentVolume is; empty for none.
+/// The CSI driver of a volume or a PersistentVolume; empty for none.
 fn driver_of(volume: &Value) -> &str {
     let driver = volume.str_at(&["csi", "driver"]);
     let migrated = || MIGRATED.iter().find(|(kind, _)| volume.map_at(&[kind]).is_some());
@@ -535,7 +535,7 @@ fn labels(object: &Value) -> Option<&Map> {
     object.map_at(&["metadata", "labels"]).filter(|labels| !labels.is_empty())
 }
 
-/// Of the labels that differ, those that a node must not touch.
+/// The changed labels that a node must not change.
 fn forbidden_labels(new: Option<&Map>, old: Option<&Map>) -> String {
     let keys = |labels: Option<&Map>, others: Option<&Map>| -> Vec<String> {
         let differing = labels.into_iter().flat_map(Map::iter);

@@ -15,7 +15,7 @@ pub struct OwnerReferencesPermissionEnforcement;
 impl Plugin for OwnerReferencesPermissionEnforcement {
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
         let is_write = request.is_create() || request.is_update();
-        // Old kubelets drop them from statuses, where they do not change whatever is sent.
+        // Old kubelets drop owners from statuses, where they cannot be changed anyway.
         let is_exempt = request.is_resource("", "pods") && request.subresource() == "status";
         let old = request.attributes.old.map_or(&[][..], |old| old.list_at(&OWNERS));
         let new = object.list_at(&OWNERS);
@@ -83,7 +83,7 @@ fn may_block(request: &Request<'_>, object: &Value, owner: &Value) -> Result<(),
         version: resource.version.as_ref().into(),
         resource: resource.plural.as_ref().into(),
         subresource: "finalizers".into(),
-        // An owner lives in the namespace of what it owns, or in none.
+        // An owner is in the namespace of its dependent, or cluster-scoped.
         namespace: if resource.namespaced { meta::namespace(object) } else { "" }.into(),
         name: owner.str_at(&["name"]).into(),
         ..RequestInfo::default()

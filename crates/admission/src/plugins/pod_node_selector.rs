@@ -15,10 +15,10 @@ const SELECTOR: [&str; 2] = ["spec", "nodeSelector"];
 const FIELD: &str = "podNodeSelectorPluginConfig";
 /// The plugin's section of an AdmissionConfiguration.
 pub const SECTION: Fields = &[(FIELD, Form::TextMap)];
-/// The key of what holds for namespaces that say nothing.
+/// The key of the selector for namespaces without the annotation.
 const DEFAULT: &str = "clusterDefaultNodeSelector";
 
-/// Selectors as they are written, `key=value,key=value`: the default, and what a namespace is limited to.
+/// Selectors as text, `key=value,key=value`: the default, and the limits of namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeSelectors(BTreeMap<String, String>);
 
@@ -101,7 +101,7 @@ fn check_conflicts(
     Err(Status::forbidden(&request.resource(), meta::name(pod), why))
 }
 
-/// `key=value,key=value`; what is no label is no selector either.
+/// Parses `key=value,key=value`; keys and values must be valid labels.
 fn parse(text: &str) -> Result<BTreeMap<String, String>, Status> {
     let mut labels = BTreeMap::new();
     for part in text.split(',').filter(|_| !text.is_empty()) {

@@ -3,7 +3,7 @@
 use pintle_access::node::{NodeSource, pod_references};
 use pintle_object::Value;
 
-/// Sources of volumes that no object of the API stands behind, once no Secret is named.
+/// Sources of volumes that refer to no object of the API, unless they name a Secret.
 const PLAIN_VOLUMES: [&str; 22] = [
     "awsElasticBlockStore",
     "azureDisk",

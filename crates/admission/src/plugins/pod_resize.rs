@@ -22,7 +22,7 @@ impl Plugin for PodResizeValidator {
             return Ok(());
         }
         let node = node_of(request, object)?;
-        // A node that does not say what it runs is believed to run Linux.
+        // A node without the label counts as Linux.
         let os = node.str_at(&["metadata", "labels", OS]);
         if !matches!(os, "" | "linux") {
             let (name, os) = (quote(meta::name(&node)), quote(os));

@@ -119,7 +119,7 @@ fn memory_pressure() -> Value {
     toleration
 }
 
-/// The tolerations without those that another one covers; of equal ones the first stays.
+/// The tolerations without those that another one covers; of equal ones the first is kept.
 fn merge(all: Vec<Value>) -> Vec<Value> {
     let mut merged: Vec<Value> = Vec::new();
     for (place, one) in all.iter().enumerate() {
@@ -132,7 +132,7 @@ fn merge(all: Vec<Value>) -> Vec<Value> {
     merged
 }
 
-/// Whether whatever one toleration tolerates is tolerated by a wider one.
+/// Whether a toleration tolerates every taint that another one does.
 fn covers(wider: &Value, one: &Value) -> bool {
     if wider == one {
         return true;

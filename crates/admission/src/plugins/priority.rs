@@ -43,7 +43,7 @@ impl Plugin for Priority {
     }
 }
 
-/// Sets what the class says; a pod that says something else itself is refused.
+/// Sets the priority of the pod's class; a pod with another value of its own is refused.
 fn resolve(request: &Request<'_>, pod: &mut Value) -> Result<(), Status> {
     let name = pod.str_at(&["spec", "priorityClassName"]);
     let class =
@@ -83,7 +83,7 @@ fn resolve(request: &Request<'_>, pod: &mut Value) -> Result<(), Status> {
     Ok(())
 }
 
-/// An update that leaves out what was computed on create keeps it.
+/// Keeps the computed fields in an update that leaves them out.
 fn keep(pod: &mut Value, old: &Value) {
     for field in ["priority", "preemptionPolicy"] {
         if let (None, Some(value)) = (pod.at(&["spec", field]), old.at(&["spec", field])) {

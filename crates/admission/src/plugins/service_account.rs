@@ -12,7 +12,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
 const VOLUME: &str = "kube-api-access-";
 const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-/// An hour, and seven seconds by which these tokens are told from others.
+/// The lifetime of such tokens: an hour, and seven seconds that distinguish them from others.
 const TOKEN_SECONDS: i64 = 3607;
 const FILE_MODE: i64 = 0o644;
 

@@ -14,7 +14,7 @@ pub fn params(request: &Request<'_>, object: &Value) -> Result<(), Status> {
     if resource.group != GROUP || !is_write || !request.subresource().is_empty() {
         return Ok(());
     }
-    // Those who may do everything are not asked about.
+    // Members of `system:masters` may read everything.
     if request.attributes.user.groups.iter().any(|group| group == pintle_access::MASTERS) {
         return Ok(());
     }

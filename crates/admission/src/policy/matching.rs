@@ -1,4 +1,4 @@
-//! Whether a policy or a binding is about a request: rules of resources, and selectors.
+//! Matching of policies and bindings with requests: rules of resources, and selectors.
 
 use crate::request::Request;
 use crate::webhook::predicates::rules::RuleWithOperations;
@@ -23,8 +23,8 @@ impl MatchResources {
         }
     }
 
-    /// The resource by which a request is matched, if it is. A selector that cannot be asked counts only for what
-    /// everything else selects.
+    /// The resource by which a request matches, if it does. A selector that fails is an error only if everything else
+    /// matches.
     pub fn matches(&self, request: &Request<'_>, object: &Value) -> Result<Option<Matched>, Status> {
         let Some(selected) = self.selectors.select(request, object) else { return Ok(None) };
         let name = request.admission_name(object);

@@ -15,8 +15,8 @@ pub use reinvocation::Reinvocation;
 use crate::request::Request;
 use crate::view::GROUP;
 
-/// Resources that policies say nothing about: what configures admission, so that policies cannot keep their own
-/// mistakes from being mended, and what is asked while requests are let in.
+/// Resources without policies: the configuration of admission, so that mistakes in policies can be corrected, and
+/// reviews that admission itself depends on.
 fn is_exempt(request: &Request<'_>) -> bool {
     let resource = &request.attributes.target.served.resource;
     let plurals: &[&str] = match resource.group.as_ref() {

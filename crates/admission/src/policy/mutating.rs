@@ -96,7 +96,7 @@ impl MutatingAdmissionPolicy {
     }
 }
 
-/// Adds what a policy is to be asked about with each binding, or why it cannot be.
+/// Adds the invocations of a policy, one for each binding and its parameters, or their error.
 fn collect<'a>(
     request: &Request<'_>,
     object: &Value,

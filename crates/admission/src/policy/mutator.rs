@@ -16,7 +16,7 @@ pub struct Mutator {
     pub conditions: Matcher,
     pub variables: Variables,
     pub mutations: Vec<Mutation>,
-    /// Whether the policy is asked again after others have changed the object.
+    /// Whether the policy runs again after others have changed the object.
     pub is_reinvoked: bool,
 }
 
@@ -104,8 +104,8 @@ impl Mutation {
     }
 }
 
-/// Upstream converts what a mutation makes of a built-in object to the version of the request, directly from the one
-/// that matched, which it knows no way for unless they are the same.
+/// Refuses a mutation of a built-in object in another version than the request's: upstream converts the result directly
+/// between the two, which its scheme cannot do.
 fn check_version(
     matched: &GroupVersionKind,
     requested: &GroupVersionKind,

@@ -21,7 +21,7 @@ pub fn kind(view: View<'_>, policy: &Value) -> Result<Option<Arc<ServedResource>
     found.map(Some).ok_or_else(|| format!("failed to find resource referenced by paramKind: '{}'", shown()))
 }
 
-/// The parameters that a binding points to, each to be judged by; null stands for none.
+/// The parameter objects of a binding, each for an evaluation of its own; null stands for none.
 pub fn of(
     request: &Request<'_>,
     object: &Value,

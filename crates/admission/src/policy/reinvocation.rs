@@ -21,7 +21,7 @@ pub struct Reinvocation {
 pub struct Invoked<K> {
     /// The object as they left it.
     last: Option<Value>,
-    /// Those that were asked and are asked again when the object changes.
+    /// Those that ran and may run again when the object changes.
     invoked: BTreeSet<K>,
     again: BTreeSet<K>,
 }
@@ -33,7 +33,7 @@ impl<K> Default for Invoked<K> {
 }
 
 impl Reinvocation {
-    /// Whether all plugins are to be asked once more; from then on they are.
+    /// Begins the second pass if it is required; whether it is.
     pub fn begin_again(&mut self) -> bool {
         self.is_again = self.is_required;
         self.is_again
@@ -44,38 +44,38 @@ impl Reinvocation {
         self.is_again
     }
 
-    /// Somebody who may be followed by others has changed the object: all plugins are asked once more.
+    /// Requires a second pass, after a change by a plugin whose changes others may react to.
     pub fn require(&mut self) {
         self.is_required = true;
     }
 }
 
 impl<K: Ord> Invoked<K> {
-    /// They begin: what other plugins have changed since is a reason to ask them all again.
+    /// Begins a pass: if other plugins have changed the object since the last one, all run again.
     pub fn begin(&mut self, is_again: bool, object: &Value) {
         if is_again && self.last.as_ref() != Some(object) {
             self.changed();
         }
     }
 
-    /// They end. Without one that may be asked again nothing is compared later.
+    /// Ends a pass. The object is kept for comparison only if one of them may run again.
     pub fn end(&mut self, object: &Value) {
         if !self.invoked.is_empty() {
             self.last = Some(object.clone());
         }
     }
 
-    /// Whether one is asked this time.
+    /// Whether one runs in this pass.
     pub fn is_meant(&self, is_again: bool, key: &K) -> bool {
         !is_again || self.again.contains(key)
     }
 
-    /// The object has changed: those that were asked before are asked again.
+    /// Notes a change of the object: those that ran before run again.
     pub fn changed(&mut self) {
         self.again.append(&mut self.invoked);
     }
 
-    /// One was asked that may be asked again.
+    /// Notes the run of one that may run again.
     pub fn add(&mut self, key: K) {
         self.invoked.insert(key);
     }

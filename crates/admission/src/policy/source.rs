@@ -28,7 +28,7 @@ pub struct Hook<E> {
 pub struct Policy<E> {
     pub object: Value,
     pub name: String,
-    /// Whether what fails is let through.
+    /// Whether failures are ignored (`failurePolicy: Ignore`).
     pub is_lenient: bool,
     pub constraints: Option<MatchResources>,
     stored: Arc<Object>,

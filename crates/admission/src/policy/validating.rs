@@ -62,7 +62,7 @@ impl Plugin for ValidatingAdmissionPolicy {
     }
 }
 
-/// All policies over one request; the first refusal is the one that is told.
+/// The evaluation of all policies for one request; the answer is the first refusal.
 struct Round<'a> {
     request: &'a Request<'a>,
     object: &'a Value,

@@ -34,9 +34,9 @@ pub struct Webhook {
     pub name: String,
     /// Identifies the webhook: its configuration, its name, and its index among those of the same name.
     pub uid: String,
-    /// Whether what fails is let through.
+    /// Whether failures are ignored (`failurePolicy: Ignore`).
     pub is_lenient: bool,
-    /// Whether it is asked again when others have changed the object since.
+    /// Whether it is called again after others have changed the object (`reinvocationPolicy: IfNeeded`).
     pub is_reinvoked: bool,
     pub side_effects: SideEffects,
     /// The version of reviews that both sides speak, if there is one.
@@ -84,8 +84,8 @@ impl Webhook {
         matched(request, request.admission_name(object), &self.rules, self.is_equivalent).is_some()
     }
 
-    /// The resource by whose objects the webhook is to be called, if it is. A selector that cannot be asked counts
-    /// only for what the rules match.
+    /// The resource with whose objects the webhook is called, if it is. A selector that fails is an error only if the
+    /// rules match.
     fn should_call(
         &self,
         request: &Request<'_>,

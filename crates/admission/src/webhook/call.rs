@@ -21,7 +21,7 @@ pub enum CallError {
     Calling { why: String, code: u16 },
     /// The webhook refuses the request.
     Refused(Status),
-    /// The request fails, whatever the failure policy is.
+    /// The request fails, even with `failurePolicy: Ignore`.
     Broken(Status),
 }
 
@@ -30,7 +30,7 @@ pub fn calling(code: u16, why: String) -> CallError {
     CallError::Calling { why, code }
 }
 
-/// Counts a call, and what it came to.
+/// Counts a call and its result.
 pub fn count(webhook: &Webhook, request: &Request<'_>, error: Option<&CallError>, took: Duration) {
     let (metrics, name, step) = (request.metrics, &webhook.name, webhook.step);
     let operation = request.attributes.operation;
@@ -126,7 +126,7 @@ impl PreparedCall {
         }
     }
 
-    /// The span of the call: who is asked what.
+    /// The span of the call: webhook, configuration, resource and operation.
     fn span(&self, webhook: &Webhook, request: &Request<'_>) -> Entered {
         let name = if self.is_mutating { "Call mutating webhook" } else { "Call validating webhook" };
         enter(name, |attributes| {
@@ -143,7 +143,7 @@ impl PreparedCall {
     }
 }
 
-/// The time that a webhook is told of, in whole seconds, and the one it has: its own, or the rest of the request's.
+/// The timeout in the query, in whole seconds, and the actual one: the webhook's own, or the rest of the request's.
 fn time_left(timeout: Duration, deadline: Option<Instant>, now: Instant) -> (Option<Duration>, Duration) {
     let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
     let within = left.map_or(timeout, |left| left.min(timeout));
@@ -177,7 +177,7 @@ fn said_by_status(body: &[u8]) -> Option<String> {
     })
 }
 
-/// The refusal of a webhook: its Status, with words about who refuses.
+/// The refusal by a webhook: its Status, with a message that names it.
 fn rejection(webhook: &str, status: Value) -> Status {
     let denied = format!("admission webhook {webhook:?} denied the request");
     let message = match (status.str_at(&["message"]), status.str_at(&["reason"])) {
@@ -241,7 +241,7 @@ fn metadata(status: &Value) -> Value {
     out
 }
 
-/// The fields of a struct that it has, without those that are empty.
+/// The known fields of a struct, without empty ones.
 fn known(of: &Value, fields: &[&str]) -> Value {
     let mut out = Value::map();
     for field in fields {

@@ -33,7 +33,7 @@ impl Matcher {
         self.condition.is_empty()
     }
 
-    /// Whether the request is meant. One condition that does not hold outweighs those that fail.
+    /// Whether the request matches. A condition that is false outweighs those that fail.
     pub fn matches(
         &self,
         request: &Request<'_>,

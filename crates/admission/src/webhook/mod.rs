@@ -1,10 +1,8 @@
-//! Admission webhooks: servers of the cluster that are asked about requests, and may change or refuse them
-//! (`apiserver/pkg/admission/plugin/webhook` upstream).
-//!
-//! A request is held against the `accessor`s of all configurations that `source` keeps, by their `predicates` and
-//! `match_conditions`. For each that it is about, `call` posts a `review` of the objects in the matched version
-//! (`versioned`) and reads the `response`. `mutate` asks one after the other and applies their patches (`patched`),
-//! `validate` asks all at a time.
+//! Admission webhooks: servers of the cluster that may change or refuse requests
+//! (`apiserver/pkg/admission/plugin/webhook` upstream).  `source` keeps the `accessor`s of all configurations. Their
+//! `predicates` and `match_conditions` are matched with a request. For each that matches, `call` posts a `review` of
+//! the objects in the matched version (`versioned`) and reads the `response`. `mutate` calls one after the other and
+//! applies their patches (`patched`), `validate` calls all at a time.
 
 mod accessor;
 pub mod call;
@@ -57,8 +55,8 @@ fn hooks(setup: &Setup<'_>) -> Result<Hooks, String> {
     setup.outward.hooks(section.str_at(&["kubeConfigFile"]))
 }
 
-/// Whether no webhook is asked: about the configuration of admission, so that webhooks cannot keep their own mistakes
-/// from being mended, and about writes of the server's own.
+/// Whether a request goes to no webhook: writes of the configuration of admission, so that mistakes in it can be
+/// corrected, and writes of the server's own.
 fn is_exempt(request: &Request<'_>) -> bool {
     const KINDS: [&str; 6] = [
         "ValidatingWebhookConfiguration",

@@ -64,14 +64,14 @@ impl Plugin for MutatingAdmissionWebhook {
     }
 }
 
-/// The place of a webhook among all, and which time it is asked.
+/// The index of a webhook among all, and the pass in which it is called.
 #[derive(Clone, Copy)]
 struct WebhookPlace {
     round: usize,
     index: usize,
 }
 
-/// A webhook that a request is about, with the objects in the version that it is sent.
+/// A matching webhook, with the objects in the version that it is sent.
 struct Invocation<'a> {
     webhook: &'a Webhook,
     matched: Matched,
@@ -170,7 +170,7 @@ impl MutatingAdmissionWebhook {
     }
 }
 
-/// Whether a webhook is to be asked about a request.
+/// The invocation of a webhook, if it matches the request.
 async fn invocation<'a>(
     webhook: &'a Webhook,
     request: &Request<'_>,

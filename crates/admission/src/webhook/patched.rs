@@ -43,7 +43,7 @@ pub fn as_requested(request: &Request<'_>, matched: &ServedResource, draft: Valu
     Ok(draft)
 }
 
-/// A draft says what it is where the object before it did.
+/// Gives a draft kind and apiVersion where the object before it had them.
 pub fn keep_kind(before: &Value, draft: &mut Value) {
     for field in ["kind", "apiVersion"] {
         if let Some(value) = before.get(field) {
@@ -52,8 +52,8 @@ pub fn keep_kind(before: &Value, draft: &mut Value) {
     }
 }
 
-/// Checks what a patched object says that it is. A typed one that does not say it is what it was; one that has become
-/// another that reads as such is not converted back, which is what is returned.
+/// Checks the kind of a patched object. A typed object without one keeps its kind; an object that has become one of
+/// another kind that can be decoded is not converted back, and that kind is returned.
 ///
 /// # Errors
 /// Upstream's words for an object that cannot be read.

@@ -16,7 +16,7 @@ pub struct AdmissionResponse {
     pub status: Value,
 }
 
-/// Types that stand in the document, as Go knows them.
+/// The Go types of fields in the document.
 #[derive(Clone, Copy)]
 enum ResponseForm {
     Text,
@@ -98,7 +98,7 @@ const CAUSE: ResponseStruct = ResponseStruct {
     fields: &[("reason", ResponseForm::Text), ("message", ResponseForm::Text), ("field", ResponseForm::Text)],
 };
 
-/// The document of an answer's body, whatever it is of: JSON, or YAML, which its first character tells.
+/// Parses the body of an answer as JSON or YAML, by its first character.
 pub fn document(body: &[u8]) -> Result<Value, String> {
     let unread = |why: String| format!("couldn't get version/kind; json parse error: {why}");
     let is_json = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');

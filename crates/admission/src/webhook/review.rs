@@ -41,7 +41,7 @@ impl ReviewVersion {
     }
 }
 
-/// The review of a request, as JSON; `object` is what tells the name of the request.
+/// The review of a request, as JSON; the name of the request comes from `object`.
 pub fn review(
     version: ReviewVersion,
     uid: &str,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-/// The key of the audit annotation of a webhook that could not be asked and did not have to be.
+/// The key of the audit annotation for a webhook that failed and was ignored.
 const FAILED_OPEN: &str = "failed-open.validating.webhook.admission.k8s.io/round_0_index_";
 
 pub struct ValidatingAdmissionWebhook {
@@ -112,7 +112,7 @@ fn decide(
     }
 }
 
-/// Runs futures at a time and hands on what they end with, in the order in which they end.
+/// Runs futures concurrently, and passes on their results in the order of their completion.
 async fn each_when_ready<F: Future + Send>(
     futures: impl Iterator<Item = F>,
     mut hand_on: impl FnMut(F::Output),

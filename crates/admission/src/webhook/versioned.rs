@@ -6,7 +6,7 @@ use pintle_engine::ServedResource;
 use pintle_object::{GroupVersionKind, Status, Value};
 use std::sync::Arc;
 
-/// The object as it will be and as it was, each null where there is none.
+/// The new and the old object in one version, each null where there is none.
 pub struct VersionedAttributes {
     pub kind: GroupVersionKind,
     pub object: Value,
@@ -34,7 +34,7 @@ fn shown(
     }
     let is_own = *kind == served.gvk();
     let is_scale = request.subresource() == "scale" && !request.attributes.has_own_form;
-    // The body of a subresource with a kind of its own is what is judged.
+    // The body of a subresource with a kind of its own is the object.
     if !is_own && !is_scale {
         let mut shown = of.clone();
         shown.set(&["apiVersion"], kind.group_version().to_string());
@@ -46,7 +46,7 @@ fn shown(
     Ok(if is_scale { request.view.scale(served, &object) } else { object })
 }
 
-/// All versions of one request that were asked for, each made once.
+/// The objects of one request in all versions needed so far, each made once.
 pub struct ObjectVersions<'a> {
     request: &'a Request<'a>,
     object: &'a Value,

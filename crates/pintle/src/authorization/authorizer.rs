@@ -13,7 +13,7 @@ pub struct ConfiguredMode {
     pub(crate) webhook: Option<RemoteAuthorizer>,
 }
 
-/// A server that is asked.
+/// An authorization webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RemoteAuthorizer {
     pub(crate) kubeconfig: PathBuf,

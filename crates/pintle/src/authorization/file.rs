@@ -61,7 +61,7 @@ pub fn parse(text: &str) -> Result<Vec<ConfiguredMode>, String> {
     Ok(authorizers)
 }
 
-/// One entry; none where what follows would make no sense.
+/// One entry; none if it is too wrong for further checks.
 fn authorizer(
     entry: &Value,
     earlier: &[Value],
@@ -111,7 +111,7 @@ fn authorizer(
     }
 }
 
-/// Reads what an authorizer of the type Webhook says; paths of errors are its authorizer's, as upstream's are.
+/// Reads the settings of an authorizer of the type Webhook; paths of errors are its authorizer's, as upstream's are.
 fn remote(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> RemoteAuthorizer {
     let timeout = nanos(webhook, "timeout");
     let max = i64::try_from(TIMEOUT_MAX.as_nanos()).unwrap_or(i64::MAX);
@@ -199,7 +199,7 @@ fn kubeconfig(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Pat
     name.into()
 }
 
-/// Those that are no webhooks have the name of their type.
+/// Checks that authorizers other than webhooks have the name of their type.
 fn check_names(entries: &[Value]) -> Result<(), String> {
     let mut wrong = Vec::new();
     for entry in entries {

@@ -66,12 +66,12 @@ impl Authorization {
         self.authorizers.iter().any(|authorizer| authorizer.mode == mode)
     }
 
-    /// Opens what asking takes.
+    /// Opens the authorizers: their kubeconfigs and policies.
     pub fn asked(&self) -> Result<Vec<ConfiguredAuthorizer>, String> {
         asked(&self.authorizers)
     }
 
-    /// Takes a changed file over while the server runs. One that cannot be used leaves what is there as it is.
+    /// Reloads a changed file while the server runs. An invalid one leaves the authorizers unchanged.
     pub async fn keep_fresh(self, app: Arc<App>) {
         let Some((path, mut seen)) = self.file else { return };
         let own = |authorizers: &[ConfiguredMode]| -> BTreeSet<Mode> {

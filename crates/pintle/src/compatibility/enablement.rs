@@ -21,9 +21,9 @@ pub struct Enablement {
     /// Keys are `group/version`, and `group/version/resource`.
     versions: BTreeMap<String, bool>,
     resources: BTreeMap<String, bool>,
-    /// Later versions of what is served in the emulated version are served, too.
+    /// Whether later versions of resources served in the emulated version are served too.
     is_forward_compatible: bool,
-    /// So are versions that were asked for by name.
+    /// Whether versions that are enabled by name may be later than the emulated version.
     serves_asked: bool,
 }
 
@@ -115,7 +115,7 @@ impl Enablement {
         }
     }
 
-    /// A version that was asked for must have something in it.
+    /// Checks that every enabled version has at least one resource.
     fn check_versions(&self, all: &[Resource], kept: &[bool], emulated: u16) -> Result<(), String> {
         for (version, _) in self.versions.iter().filter(|(_, is_on)| **is_on) {
             let mut own =
@@ -197,7 +197,7 @@ fn check_groups(keys: &[(&str, &str)], api: &Builtin) -> Result<(), String> {
 /// A key that has meant nothing for long.
 const LEGACY: &str = "api/legacy";
 
-/// The core group's version by its name of today: all that begins with one of its old names stands for it.
+/// The current form of a key: all old names of the core group's version stand for `v1`.
 fn current(key: &str) -> &str {
     let is_old =
         |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

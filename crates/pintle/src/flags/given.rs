@@ -19,7 +19,7 @@ pub struct FlagValues {
 }
 
 impl FlagValues {
-    /// Checks what was given for each flag.
+    /// Checks the value of each flag.
     pub fn new(program: String, values: BTreeMap<&'static str, Vec<String>>) -> Result<FlagValues, String> {
         let defaults = table().map(|flag| (flag.name, flag.default)).collect();
         let mut given = FlagValues { program, values, defaults, warnings: Vec::new() };

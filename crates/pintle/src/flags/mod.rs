@@ -37,7 +37,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {
     Ok(Config { reported_version: reported, ..config })
 }
 
-/// Underscores stand for dashes.
+/// Replaces underscores by dashes.
 fn normalised(arg: &str) -> String {
     let Some(rest) = arg.strip_prefix("--") else { return arg.into() };
     match rest.split_once('=') {

@@ -10,7 +10,7 @@ pub enum FlagKind {
     Ip,
     Int,
     Float,
-    /// May stand without a value, and then is true.
+    /// May be given without a value, which means true.
     Bool,
     Duration,
     /// Two ports with a dash between them.
@@ -21,7 +21,7 @@ pub enum FlagKind {
     Array,
     /// `name=value`, repeated or separated by commas.
     Map,
-    /// The same, where a name may stand alone.
+    /// As `Map`, but a name may be given alone.
     Switches,
     /// The same, with the component that it is for before a colon.
     Gates,
@@ -51,7 +51,7 @@ pub struct Flag {
     pub help: &'static str,
 }
 
-/// Flags that upstream still reads, though it tells those who give them not to, in these words.
+/// Flags that upstream has deprecated, with its words.
 const DEPRECATED: [(&str, &str); 7] = [
     (
         "admission-control",

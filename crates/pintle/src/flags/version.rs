@@ -19,7 +19,7 @@ pub fn version_arg() -> Arg {
         .value_name("version")
 }
 
-/// The version to report, from the values of the flag; a stop when it asks for what there is.
+/// The version to report, from the values of the flag; a stop if the flag asks to print it.
 pub fn reported_version(values: impl Iterator<Item = String>) -> Result<String, Stop> {
     let (mut reported, mut last) = (String::from(KUBERNETES), String::new());
     for value in values {

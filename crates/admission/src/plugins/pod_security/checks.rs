@@ -39,7 +39,7 @@ const fn restricted(id: &'static str, versions: &'static [(u32, Run)], replaces:
     Check { id, level: PodSecurityLevel::Restricted, versions, replaces }
 }
 
-/// In the order in which violations are told: by level, then by id.
+/// The checks in the order of reported violations: by level, then by id.
 static CHECKS: [Check; 19] = [
     baseline("appArmorProfile", &[(0, app_armor)]),
     baseline("capabilities_baseline", &[(0, added_capabilities)]),
@@ -107,7 +107,7 @@ pub fn violations(against: LevelVersion, pod: &CheckedPod<'_>) -> Vec<Violation>
     checks.filter_map(run).filter_map(|run| run(pod)).collect()
 }
 
-/// Reasons with their details, as clients are told.
+/// Reasons with their details, as in refusals.
 pub fn details(violations: &[Violation]) -> String {
     let shown = violations.iter().map(|Violation { reason, detail }| match detail.as_str() {
         "" => reason.clone(),
@@ -237,7 +237,7 @@ fn unless_windows(pod: &CheckedPod<'_>, run: Run) -> Option<Violation> {
     if pod.spec.str_at(&["os", "name"]) == "windows" { None } else { run(pod) }
 }
 
-/// In a user namespace of its own, root is nobody outside.
+/// Skips a check for pods with a user namespace of their own, whose root has no rights outside.
 fn unless_own_users(pod: &CheckedPod<'_>, run: Run) -> Option<Violation> {
     let host_users = pod.spec.get("hostUsers").and_then(Value::as_bool);
     if host_users == Some(false) { None } else { run(pod) }

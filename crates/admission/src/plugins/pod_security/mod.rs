@@ -305,7 +305,7 @@ fn template<'a>(request: &Request<'_>, object: &'a Value) -> Option<CheckedPod<'
 }
 
 fn existing(pods: &[Value], namespace: &str, enforce: LevelVersion) -> Vec<String> {
-    // The first pod by name, and how many there are, by what they violate.
+    // The first pod by name, and the number of pods, for each set of violations.
     let mut found: BTreeMap<String, (&str, usize)> = BTreeMap::new();
     for pod in pods.iter().take(EXISTING_PODS_MAX) {
         let violated = violations(enforce, &of_pod(pod));

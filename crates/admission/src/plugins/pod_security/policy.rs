@@ -56,8 +56,8 @@ impl fmt::Display for LevelVersion {
 }
 
 impl PodSecurityPolicy {
-    /// Reads labels, over what holds without any. What cannot be read is an error, and restricts as much as there
-    /// is to restrict; it is no reason to warn.
+    /// Reads labels over the defaults. An unreadable label is an error, and stands for the most restrictive level, but
+    /// for no warning.
     pub fn read(
         labels: Option<&Map>,
         defaults: &PodSecurityPolicy,

@@ -27,7 +27,7 @@ pub struct ResourceQuota {
     turns: [Mutex<()>; TURNS],
 }
 
-/// A quota as it would stand after the request.
+/// A quota as it would be after the request.
 struct Charge {
     name: String,
     /// The version that was judged.
@@ -55,7 +55,7 @@ impl Plugin for ResourceQuota {
 }
 
 impl ResourceQuota {
-    /// Refuses what exceeds a quota of the namespace; adds what does not to the quotas' `status.used`.
+    /// Refuses a request that exceeds a quota of the namespace; otherwise adds its usage to the quotas' `status.used`.
     async fn charge(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
         let _turn = self.turn(request.namespace()).lock().await;
         let mut charges = judge(request, object, &quotas(request))?;
@@ -85,7 +85,7 @@ impl ResourceQuota {
     }
 }
 
-/// The names of quotas that somebody else changed meanwhile: nothing was added to those.
+/// Stores the charges; returns the names of quotas that changed meanwhile, which were not charged.
 async fn store_all(request: &Request<'_>, charges: Vec<Charge>) -> Result<BTreeSet<String>, Status> {
     let mut changed = BTreeSet::new();
     for charge in charges {
@@ -140,7 +140,8 @@ fn added(request: &Request<'_>, quota: &Value, asked: &Amounts) -> Amounts {
     growth.collect()
 }
 
-/// A quota on CPU or memory wants every container to say what it needs; one whose use is unknown admits nothing.
+/// Checks that every container has requests or limits for a quota on CPU or memory; a quota without status admits
+/// nothing.
 fn check_complete(
     request: &Request<'_>,
     object: &Value,

@@ -1,4 +1,4 @@
-//! Which objects a quota is about: its scopes and its scope selector.
+//! Scopes and scope selectors of quotas: the objects that a quota applies to.
 
 use super::usage;
 use crate::request::Request;

@@ -22,12 +22,12 @@ const POD: [&str; 10] = [
     "limits.memory",
     "limits.ephemeral-storage",
 ];
-/// With a quota on one of these, every container must say what it needs.
+/// Resources for which every container must have a request or limit when they have a quota.
 const OBLIGATORY: [&str; 6] =
     ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 const CLASS: &str = ".storageclass.storage.k8s.io/";
 
-/// Whether requests of this sort change what is used.
+/// Whether requests of this kind change the usage.
 pub fn is_counted(request: &Request<'_>) -> bool {
     let may_grow = request.is_resource("", "services") || request.is_resource("", "persistentvolumeclaims");
     match request.subresource() {

@@ -1,4 +1,4 @@
-//! Which requests a webhook or a policy is about: rules of resources, selectors of namespaces and of objects.
+//! Predicates of webhooks and policies for requests: rules of resources, selectors of namespaces and of objects.
 
 pub mod namespace;
 pub mod object;
@@ -49,7 +49,7 @@ impl Selectors {
         }
     }
 
-    /// Nothing when a selector says no. One that cannot be asked fails, which counts only for what the rules match.
+    /// None if a selector does not match. A selector that fails is an error, which counts only if the rules match.
     pub fn select(&self, request: &Request<'_>, object: &Value) -> Option<Result<(), Status>> {
         let in_namespace = self.namespace.matches(request, object);
         if matches!(in_namespace, Ok(false)) {
@@ -76,7 +76,7 @@ pub fn matched(
     if rules.iter().any(|rule| of_own(rule).matches() && rule.has_name(name)) {
         return Some(Matched::Requested);
     }
-    // Most rules are about other resources, whatever their versions are.
+    // Most rules are for other resources in any version.
     if !is_equivalent || !rules.iter().any(|rule| of_own(rule).may_match_equivalent()) {
         return None;
     }

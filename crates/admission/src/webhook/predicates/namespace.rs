@@ -10,7 +10,7 @@ pub struct NamespaceMatcher {
 }
 
 impl NamespaceMatcher {
-    /// The matcher of a `namespaceSelector`; without one there is none that does not fit.
+    /// The matcher of a `namespaceSelector`; without one every namespace matches.
     pub fn new(selector: Option<&Value>) -> NamespaceMatcher {
         NamespaceMatcher { selector: super::object::parsed(selector) }
     }

@@ -12,7 +12,7 @@ pub struct ObjectMatcher {
 }
 
 impl ObjectMatcher {
-    /// The matcher of an `objectSelector`; without one there is none that does not fit.
+    /// The matcher of an `objectSelector`; without one every object matches.
     pub fn new(selector: Option<&Value>) -> ObjectMatcher {
         ObjectMatcher { selector: parsed(selector) }
     }
@@ -22,7 +22,7 @@ impl ObjectMatcher {
         if selector.is_everything() {
             return Ok(true);
         }
-        // A scale has no labels, whatever its object has.
+        // A scale has no labels, even if its object has.
         let is_scale = request.subresource() == "scale";
         let fits = |of: &Value| match of.is_null() {
             true => false,

@@ -54,13 +54,13 @@ impl RuleWithOperations {
         of.iter().map(RuleWithOperations::from_value).collect()
     }
 
-    /// Whether the rule is about objects of a name.
+    /// Whether the rule includes objects of a name.
     pub fn has_name(&self, name: &str) -> bool {
         self.resource_names.is_empty() || self.resource_names.iter().any(|known| known == name)
     }
 }
 
-/// Whether a rule is about an operation on a resource, that of the request or another that shows the same objects.
+/// Matches rules with an operation on a resource: that of the request, or another with the same objects.
 pub struct Matcher<'a> {
     pub rule: &'a RuleWithOperations,
     pub operation: Operation,
