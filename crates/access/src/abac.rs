@@ -68,7 +68,7 @@ impl Policy {
             }
     }
 
-    /// A policy that names a user and a group is about that user in that group.
+    /// Whether a policy applies to a user. With a user and a group, it applies to that user in that group.
     fn is_about(&self, user: &User) -> bool {
         let by_name = self.user.is_empty() || fits(&self.user, &user.name);
         let by_group = self.group.is_empty() || self.group == ALL || user.is_in(&self.group);

@@ -1,7 +1,7 @@
 //! `Asking`: lets code that decides at once ask authorizers that have to be waited for, without a thread that waits.
 //!
-//! The code runs with answers that are at hand. The first question without one ends what its run is good for: it is
-//! denied, as is every question after it; it is then awaited, and the code runs again and finds its answer.
+//! The code runs with the answers known so far. A question without one is denied, and so is every question after it, so
+//! the result of that run does not count; the answer is then awaited, and the code runs again with it.
 //!
 //! ```text
 //! run 1   may ann impersonate bob?   not known      -> denied, and awaited
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Questions of one request that are awaited one after the other; what is asked beyond them is denied.
+/// The number of questions of one request that are awaited one after the other; further ones are denied.
 const AWAITED_MAX: usize = 256;
 
 /// The answers of one request's questions.
@@ -48,8 +48,7 @@ impl Asking {
         Asking { authorizer, hasher: RandomState::new(), state: Mutex::default() }
     }
 
-    /// Awaits the answer to the question that had none; false when there was no such question, and what was decided
-    /// counts.
+    /// Awaits the answer to the question that had none; false when there was no such question, and the result counts.
     pub async fn learns(&self) -> bool {
         let Some(question) = self.state().next.clone() else { return false };
         let decision = authorize(self.authorizer.as_ref(), &question.user, &question.info).await;

@@ -17,8 +17,8 @@ use std::time::Duration;
 const INVALID: &str = "invalid bearer token";
 /// The time for which the answer of a remote authenticator about a token is kept: upstream's.
 const REMOTE_HOLDS: Duration = Duration::from_secs(10);
-/// Tokens that others are asked about at a time: their requests wait before anybody knows whose they are, and so before
-/// they have a seat.
+/// The number of tokens that remote authenticators are asked about at a time: their requests wait before they have a
+/// user, and so before they have a seat.
 const WAITING_MAX: usize = 1024;
 
 /// The proof of identity in a request.
@@ -314,7 +314,7 @@ mod tests {
         }
     }
 
-    /// Knows nobody's token, and takes its time.
+    /// Knows no token, and takes its time to say so.
     struct Slow(Arc<AtomicUsize>);
 
     impl RemoteAuthenticator for Slow {

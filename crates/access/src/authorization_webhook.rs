@@ -1,4 +1,4 @@
-//! `AuthorizationWebhook`: another server that is asked for decisions, with SubjectAccessReviews.
+//! `AuthorizationWebhook`: another server that decides, called with SubjectAccessReviews.
 
 use crate::answers::Answers;
 use crate::authorize::{Authorizer, Decision, Rules, Waiting};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// The number of answers in the cache, and the largest question whose answer is cached: upstream's numbers.
 const ANSWERS_MAX: usize = 8192;
 const CACHED_BYTES_MAX: usize = 10_000;
-/// The verbs whose selectors narrow what is asked for.
+/// The verbs whose selectors are part of the question.
 const SELECTING: [Verb; 3] = [Verb::List, Verb::Watch, Verb::DeleteCollection];
 
 /// The settings of an authorization webhook, apart from its kubeconfig.
@@ -53,8 +53,8 @@ impl AuthorizationWebhook {
         AuthorizationWebhook { server, settings, conditions, answers: Answers::new(ANSWERS_MAX) }
     }
 
-    /// The decision, if the server need not be asked; if it must, what it is asked, and the text that its answer is
-    /// remembered by.
+    /// The decision, if the webhook need not be called; otherwise the review to send, and the key of its answer in the
+    /// cache.
     fn prepare(&self, user: &User, info: &RequestInfo) -> Result<Decision, (Value, String)> {
         let spec = spec(&self.settings.version, user, info);
         if !self.conditions.is_empty() {
@@ -198,7 +198,7 @@ fn resource(info: &RequestInfo) -> Map {
     if !SELECTING.contains(&info.verb) {
         return map;
     }
-    // Selectors only narrow: what cannot be read of them is left out.
+    // Selectors only narrow: unreadable ones are left out.
     for (field, requirements) in [
         ("fieldSelector", field_requirements(&info.field_selector)),
         ("labelSelector", label_requirements(&info.label_selector)),

@@ -34,11 +34,11 @@ pub struct Rules {
     pub errors: Vec<String>,
 }
 
-/// Decides what users may do.
+/// Decides about the rights of users.
 pub trait Authorizer: Send + Sync {
     fn authorize(&self, user: &User, info: &RequestInfo) -> Decision;
 
-    /// The decision, when nobody has to be waited for.
+    /// The decision, if it can be made without waiting.
     fn at_hand(&self, user: &User, info: &RequestInfo) -> Option<Decision> {
         Some(self.authorize(user, info))
     }
@@ -48,7 +48,7 @@ pub trait Authorizer: Send + Sync {
         false
     }
 
-    /// The same for callers that can wait, of authorizers that have to; none of those that decide at once.
+    /// The awaited decision of an authorizer that has to wait; none for one that decides at once.
     fn wait<'a>(&'a self, user: &'a User, info: &'a RequestInfo) -> Option<Waiting<'a>> {
         let _ = (user, info);
         None
@@ -90,7 +90,7 @@ impl Authorizer for PrivilegedGroup {
     }
 }
 
-/// `AlwaysAllow`: for tests of what is not authorization.
+/// `AlwaysAllow`: for tests of other things than authorization.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlwaysAllow;
 
@@ -127,7 +127,7 @@ impl Union {
         Union { authorizers, waits }
     }
 
-    /// Asks one after the other, those that need time with time.
+    /// Calls one authorizer after the other, and awaits those that have to wait.
     async fn ask(&self, user: &User, info: &RequestInfo) -> Decision {
         let mut undecided = Undecided::default();
         for authorizer in &self.authorizers {

@@ -1,4 +1,4 @@
-//! `Cache`: what was found out about credentials, for a while. Credentials are not kept, only their keyed hashes.
+//! `Cache`: results about credentials, for a while. Credentials are not kept, only their keyed hashes.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;

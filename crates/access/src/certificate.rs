@@ -20,14 +20,14 @@ const ORGANIZATION_OID: &str = "2.5.4.10";
 /// Purposes of certificates, in DER: TLS clients (1.3.6.1.5.5.7.3.2), and any (2.5.29.37.0).
 const CLIENTS: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
 const ANY_PURPOSE: [u8; 4] = [0x55, 0x1d, 0x25, 0x00];
-/// Tells which credential a user showed.
+/// The key of the extra value that identifies the credential.
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 /// The attribute of a subject that is the user's uid.
 const UID_OID: &str = "1.3.6.1.4.1.57683.2";
 /// The time for which a verified chain is cached.
 const KNOWN_HOLDS: Duration = Duration::from_secs(300);
 
-/// The authorities whose certificates say who a client is. Copies are the same authorities, also when they change.
+/// The authorities of client certificates. Clones share the same, also when they change.
 #[derive(Clone, Default)]
 pub struct ClientAuthorities {
     current: Arc<ArcSwap<Anchors>>,
@@ -41,7 +41,7 @@ struct Anchors {
 }
 
 impl ClientAuthorities {
-    /// Takes CA certificates; one that is none is an error that says which.
+    /// Takes CA certificates; the error names the one that is invalid.
     pub fn new(certificates: &[CertificateDer<'static>]) -> Result<ClientAuthorities, String> {
         let all = ClientAuthorities::default();
         all.replace(certificates)?;
@@ -60,13 +60,13 @@ impl ClientAuthorities {
         Ok(())
     }
 
-    /// The subjects of all authorities: the content of each name in DER, without what it is wrapped in.
+    /// The subjects of all authorities: the content of each name in DER, without its tag and length.
     pub fn subjects(&self) -> Vec<Vec<u8>> {
         self.current.load().anchors.iter().map(|anchor| anchor.subject.as_ref().to_vec()).collect()
     }
 
-    /// The user of a verified chain: the common name, in the groups of the organizations and of those who proved who they
-    /// are. Without a common name a certificate is nobody's.
+    /// The user of a verified chain: named by the common name, in the groups of the organizations and in
+    /// `system:authenticated`. None for a certificate without a common name.
     pub fn user(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Option<Arc<User>>, String> {
         let user = self.bearer(chain, now)?;
         Ok(Some(user).filter(|user| !user.name.is_empty()))

@@ -2,7 +2,7 @@
 
 use x509_parser::der_parser::asn1_rs::Tag;
 
-/// The text of a string; a type that is none of these, or content that the type does not have, is an error.
+/// The text of a string; an error for other types, and for content that the type does not allow.
 pub fn directory_string(tag: Tag, content: &[u8]) -> Result<String, String> {
     let wrong = |kind: &str| format!("invalid {kind}");
     match tag {
@@ -25,12 +25,12 @@ fn ascii(content: &[u8], is_allowed: impl Fn(u8) -> bool) -> Option<String> {
     fits.then(|| content.iter().map(|byte| char::from(*byte)).collect())
 }
 
-/// Besides the type's own characters those that others write all the same: `*` and `&`.
+/// The type's own characters, and two that are in use all the same: `*` and `&`.
 fn is_printable(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(&byte)
 }
 
-/// Two bytes a character, without surrogates and what is no character; a zero may end it.
+/// Two bytes a character, without surrogates and noncharacters; a zero may end it.
 fn bmp(content: &[u8]) -> Option<String> {
     let content = content.strip_suffix(&[0, 0]).unwrap_or(content);
     let (pairs, []) = content.as_chunks::<2>() else { return None };

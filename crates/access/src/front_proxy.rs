@@ -1,4 +1,4 @@
-//! Front proxies: whoever holds a certificate of their authority says in headers who asks.
+//! `FrontProxy`: the user that a proxy with a certificate of its authority names in headers (`--requestheader-*`).
 
 use crate::certificate::ClientAuthorities;
 use pintle_object::user::User;
@@ -17,8 +17,8 @@ pub struct FrontProxy {
 }
 
 impl FrontProxy {
-    /// The user that a proxy vouches for; none when the request does not come through one. A header of its that cannot
-    /// be read is an error: what it would have said must not be passed over.
+    /// The user in a proxy's headers; none when the request does not come through a proxy. A header that cannot be read
+    /// is an error, since it must not be ignored.
     pub fn user(
         &self,
         certificates: &[CertificateDer<'_>],
@@ -49,8 +49,8 @@ impl FrontProxy {
     }
 }
 
-/// The first value of each name, of the first name whose value says something. One that is empty before another that is
-/// not is an error: nobody knows which of them the proxy meant.
+/// The first value of each name, of the first name with a value that is not empty. An empty value before another that
+/// is not empty is an error, since it is unclear which of them the proxy meant.
 fn first(headers: &[(&str, &[u8])], names: &[String]) -> Result<Option<String>, String> {
     for name in names {
         let mut values = values(headers, name);

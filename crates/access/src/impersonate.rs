@@ -1,7 +1,7 @@
 //! Impersonation: a user acts as another, as far as they may.
 //!
-//! The constrained modes come first (who may impersonate whom, and for which requests, is authorized apart), then
-//! the one old permission `impersonate`. Without success, the first refusal is the answer.
+//! The constrained modes come first (impersonating a user, and making a request as that user, are authorized
+//! separately), then the one old permission `impersonate`. Without success, the first refusal is the answer.
 
 use crate::asking::Asking;
 use crate::authorize::{Authorizer, check, refusal};
@@ -18,7 +18,7 @@ const PREFIX: &str = "impersonate-";
 const EXTRA_PREFIX: &str = "impersonate-extra-";
 const NODE_PREFIX: &str = "system:node:";
 
-/// From this many values of a kind on, leave for all of them is asked for first.
+/// The number of values of a kind from which permission for all values is checked first.
 const MANY: usize = 4;
 
 /// Users whose last successful mode is remembered; beyond it everything is forgotten.
@@ -82,7 +82,7 @@ impl Impersonation {
         Ok((user, constraint))
     }
 
-    /// The first mode that a user may impersonate in, and whom it makes of them.
+    /// The first mode that allows the impersonation, and the resulting user.
     fn find(
         &self,
         authorizer: &dyn Authorizer,
@@ -119,9 +119,9 @@ impl Impersonation {
     }
 }
 
-/// The user that the headers ask for; none without any. Header names come in lower case, and of those that are to be
-/// there once the first value counts. Where it is empty and another is not, the request is refused, unlike upstream,
-/// which goes on as the impersonator.
+/// The user that the headers ask for; none without any. Header names are in lower case; of repeated single headers the
+/// first value counts. If it is empty and another is not, the request is refused, unlike upstream, which goes on as the
+/// impersonator.
 pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Option<User>, Status> {
     let mut user = User::default();
     let (mut user_name, mut uid) = (None, None);
@@ -214,7 +214,7 @@ impl ImpersonationMode {
         }
     }
 
-    /// Whether a mode is about such a user at all.
+    /// Whether a mode applies to such a user.
     fn fits(self, wanted: &User, requestor: &User) -> bool {
         let is_only_name = wanted.uid.is_empty() && wanted.groups.is_empty() && wanted.extra.is_empty();
         let node = node_name(&wanted.name);
@@ -334,7 +334,7 @@ impl Attempt<'_> {
         if self.is_constrained() { AUTHENTICATION } else { "" }
     }
 
-    /// The question whether the requestor may impersonate somebody or something in the mode.
+    /// The attributes for authorizing the impersonation of a name in the mode.
     fn about(&self, group: &str, resource: &str, name: &str) -> RequestInfo {
         RequestInfo {
             verb: Verb::named(&self.mode.verb()),
@@ -415,7 +415,7 @@ mod tests {
     use super::*;
     use crate::authorize::Decision;
 
-    /// Allows what is listed, as `verb resource/subresource name`.
+    /// Allows listed requests, as `verb resource/subresource name`.
     struct Listed(&'static [&'static str]);
 
     impl Authorizer for Listed {

@@ -9,14 +9,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     pub user: Arc<User>,
-    /// Of the wanted audiences, those that the token is for.
+    /// The wanted audiences that the token is for.
     pub audiences: Vec<String>,
     /// Annotations about the token for the audit of the request.
     pub annotations: Vec<(&'static str, String)>,
 }
 
 impl Known {
-    /// The user as one among those who proved who they are.
+    /// The user with the group `system:authenticated`.
     pub fn authenticated(self) -> Known {
         if self.user.is_authenticated() {
             return self;

@@ -128,7 +128,7 @@ impl TokenWebhook {
     }
 }
 
-/// One of those who wait for an answer. The last one to go, be it that the client left, takes the question along.
+/// A request that waits for an answer. The last one to leave, even because its client left, cancels the review.
 struct WaitingReview<'a> {
     webhook: &'a TokenWebhook,
     fingerprint: Fingerprint,

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
 
-/// The token among the protocols; none when there is none. Another protocol must stand beside it, to be agreed on, be
-/// it empty.
+/// The token among the protocols; none when there is none. There must be another protocol beside it for the handshake,
+/// even an empty one.
 pub fn token(headers: &[&str]) -> Result<Option<String>, &'static str> {
     let mut found = None;
     for protocol in all(headers) {
@@ -31,7 +31,7 @@ pub fn is_token(protocol: &str) -> bool {
     protocol.trim().starts_with(PREFIX)
 }
 
-/// The protocols without the token, as one header: what is answered must not be the token.
+/// The protocols without the token, as one header, so that the answer does not repeat the token.
 pub fn others(headers: &[&str]) -> String {
     all(headers).filter(|protocol| !protocol.starts_with(PREFIX)).collect::<Vec<_>>().join(",")
 }

@@ -176,7 +176,7 @@ impl AvailabilityChecker {
         }
     }
 
-    /// Says of an API whether it is available; an error when its server is to be asked again soon.
+    /// Checks whether an API is available; an error when its server is to be checked again soon.
     async fn check(&self, name: &str) -> Result<(), String> {
         let message = |status: Status| status.internal.unwrap_or(status.message);
         let Some(api) = self.apis.read(&self.engine, "", name).map_err(message)? else { return Ok(()) };
@@ -221,7 +221,7 @@ impl AvailabilityChecker {
         last
     }
 
-    /// The fault of the Service that stands for an API. `at` is the API's reference to it.
+    /// The error of an API's Service. `at` is the API's reference to it.
     fn without_service(&self, at: &Value) -> Result<Option<Said>, Status> {
         let (namespace, name) = (at.str_at(&["namespace"]), at.str_at(&["name"]));
         let shown = format!("service/{name} in {}", quote(namespace));
@@ -244,7 +244,7 @@ impl AvailabilityChecker {
         own.filter_map(|slice| self.engine.storage_tree(&self.slices.served, slice).ok()).collect()
     }
 
-    /// Writes what is said of an API, where it is not said already.
+    /// Writes the condition of an API, unless it has it already.
     async fn keep(&self, api: &Value, name: &str, said: &Said) -> Result<(), Status> {
         self.metrics.set_available(name, said.0 == "True");
         if is_said(api, said) {

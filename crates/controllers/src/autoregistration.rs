@@ -1,6 +1,6 @@
-//! APIServices for the groups and versions of custom resources: they tell that this server serves them. Those that
-//! the server keeps are made again when they are deleted, and put right when they are changed; those that somebody
-//! took the server's label from are his. (Upstream: kube-aggregator's `autoregister` controller.)
+//! APIServices for the groups and versions of custom resources, which say that this server serves them. Managed ones
+//! are made again when they are deleted, and repaired when they are changed; those without the server's label belong to
+//! their users. (Upstream: kube-aggregator's `autoregister` controller.)
 
 use crate::own_writes;
 use crate::runner::{self, EventSource, Place, Reconciler};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 const GROUP_PRIORITY: i64 = 1000;
 const VERSION_PRIORITY: i64 = 100;
-/// The label of APIServices that come and go with what is served, and its value on them.
+/// The label of APIServices that are kept in step with the served resources, and its value on them.
 const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 const ALWAYS: &str = "true";
 
@@ -32,7 +32,7 @@ struct Autoregistration {
     engine: Arc<Engine>,
     served: Arc<ServedResource>,
     source: EventSource,
-    /// Tells when other custom resources are served than before.
+    /// Notifies of changes of the served custom resources.
     changes: watch::Receiver<()>,
     /// The names of the APIServices that there should have been when it was last looked.
     known: BTreeSet<Text>,

@@ -1,8 +1,8 @@
 //! The first objects of a cluster: namespaces, roles, classes and services that upstream's API server makes.
 //!
-//! `bootstrap/*.jsonl` holds those that are the same in every cluster, one object a line. What is missing is made
-//! at every start, and some of it while the server runs (`kept`); what is there is left as it is, but for what
-//! `reconcile` repairs.
+//! `bootstrap/*.jsonl` holds those that are the same in every cluster, one object a line. Missing objects are made at
+//! every start, and some of them while the server runs (`kept`); existing ones are left as they are, except for the
+//! repairs of `reconcile`.
 
 use crate::{own_writes, reconcile};
 use pintle_access::rbac::Rule;
@@ -19,7 +19,7 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 const FLOW_CONTROL: &str = "api-priority-and-fairness-config-producer-v1";
 
-/// The field manager that something is accounted to; the server itself when there is none.
+/// The field manager of a write; the server itself when there is none.
 type Manager = Option<&'static str>;
 
 /// Objects by their manager.
@@ -38,7 +38,7 @@ pub struct Cluster {
     pub secure_port: u16,
 }
 
-/// Makes what is missing: first the namespaces, then everything else at once, so that its writes share fsyncs.
+/// Creates missing objects: first the namespaces, then all others at once, so that their writes share fsyncs.
 pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(), Status> {
     let is_first = engine.find("", "v1", "namespaces").is_some_and(|served| {
         served.collection().is_some_and(|collection| engine.store.snapshot(collection).is_empty())
@@ -61,7 +61,7 @@ pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(
     make_all(engine, objects, now).await
 }
 
-/// APIServices are for what is served; everything else is for every cluster.
+/// Whether an object is the APIService of a served version; other objects are for every cluster.
 fn is_served_service(engine: &Engine, object: &Value) -> bool {
     object.str_at(&["kind"]) != "APIService" || serves(engine, object.str_at(&["metadata", "name"]))
 }
@@ -71,7 +71,7 @@ fn serves(engine: &Engine, name: &str) -> bool {
     name.split_once('.').is_some_and(|(version, group)| engine.table().serves(group, version))
 }
 
-/// The permissions of every node: the rules of the role `system:node`, whatever becomes of the stored one.
+/// The permissions of every node: the built-in rules of the role `system:node`, not those of the stored one.
 pub fn node_rules() -> Vec<Rule> {
     let is_role = |object: &Value| {
         object.str_at(&["kind"]) == "ClusterRole" && object.str_at(&["metadata", "name"]) == "system:node"
@@ -106,7 +106,7 @@ pub(crate) async fn keep_tracking(engine: &Arc<Engine>, now: Time) -> Result<(),
     make_all(engine, vec![(None, tracking(now))], now).await
 }
 
-/// Brings flow schemas and priority levels to what they should be, and deletes those of other releases.
+/// Creates and repairs flow schemas and priority levels, and deletes those of other releases.
 pub(crate) async fn keep_flow_control(engine: &Arc<Engine>, now: Time) -> Result<(), Status> {
     let objects = parsed(FLOW_CONTROL_OBJECTS)?;
     for (plural, kind) in

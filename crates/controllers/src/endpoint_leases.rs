@@ -22,8 +22,8 @@ impl EndpointLeases {
         EndpointLeases { engine, collection, prefix }
     }
 
-    /// Renews a lease, or makes it, after `change` has made of it what it should be. Its generation grows, so that
-    /// upstream's servers see a change in it too.
+    /// Renews or creates a lease after `change` has been applied to it. Its generation grows, so that upstream's
+    /// servers see a change in it too.
     pub async fn renew(&self, name: &str, change: impl Fn(&mut Value) + Sync) -> Result<(), Status> {
         let key = self.key(name);
         let (collection, kind) = (self.collection, kind());
@@ -88,7 +88,7 @@ pub fn set_address(lease: &mut Value, ip: &str, port: Option<u16>) {
     lease.set(&["subsets"], vec![subset]);
 }
 
-/// The address that a lease tells, if it does.
+/// The address in a lease, if there is one.
 pub fn ip_of(lease: &Value) -> Option<String> {
     let subset = lease.list_at(&["subsets"]).first()?;
     let ip = subset.list_at(&["addresses"]).first()?.str_at(&["ip"]);

@@ -1,7 +1,7 @@
 //! The endpoints of the Service `kubernetes`: the addresses of all API servers of the cluster, and nothing else.
 //!
 //! Servers that share an etcd learn of each other by their leases there; a server that is alone on its store is the
-//! only one. As upstream (`reconcilers/lease.go`), what others wrote is put right at each look.
+//! only one. As upstream (`reconcilers/lease.go`), changes by others are reverted at each check.
 
 use crate::bootstrap::object;
 use crate::master_leases::MasterLeases;
@@ -22,7 +22,7 @@ pub struct KubernetesEndpoints {
     engine: Arc<Engine>,
     address: IpAddr,
     port: u16,
-    /// Absent on a store that nobody else writes to.
+    /// Absent on a store of this server alone.
     leases: Option<MasterLeases>,
     /// Whether the server leaves. Held while endpoints are written.
     is_leaving: Mutex<bool>,
@@ -34,7 +34,7 @@ impl KubernetesEndpoints {
         KubernetesEndpoints { engine, address, port, leases, is_leaving: Mutex::new(false) }
     }
 
-    /// Tells the others that this server is there, and brings the endpoints to what all leases say.
+    /// Renews this server's lease, and writes the endpoints of all leases.
     pub async fn reconcile(&self) -> Result<(), Status> {
         let is_leaving = self.is_leaving.lock().await;
         if *is_leaving {
@@ -125,7 +125,7 @@ fn slice(addresses: &[String], is_ipv6: bool, port: u16) -> Value {
     slice
 }
 
-/// The order of text, which upstream's servers keep as well: otherwise two kinds of servers would never agree.
+/// The addresses in text order, as upstream's servers sort them: otherwise two kinds of servers would never agree.
 fn sorted(addresses: &[String]) -> Vec<String> {
     let mut sorted = addresses.to_vec();
     sorted.sort();

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const GROUP: &str = "flowcontrol.apiserver.k8s.io";
-/// The wait after objects were taken over, in times of what that took: changes that come until then are taken over
-/// together, so that no flood of changes has more than a part of the server.
+/// The pause after objects were applied, as a multiple of the time for that: changes until then are applied together,
+/// so that a flood of changes takes only a part of the server.
 const REST_FACTOR: u32 = 1;
 /// The time between two samples of the number of requests.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ pub fn control(engine: &Arc<Engine>, fairness: &Arc<Fairness>) {
     tokio::spawn(runner::run(engine.clone(), consumer));
 }
 
-/// Lends seats anew, and samples how many requests there are, for as long as there is fairness.
+/// Adjusts borrowed seats, and samples the number of requests, as long as there is fairness.
 async fn adjust(fairness: Weak<Fairness>) {
     let mut adjusted_at = Instant::now();
     loop {
@@ -125,7 +125,7 @@ impl FlowControl {
     /// Makes fairness go by the objects that there are.
     fn take_over(&mut self) {
         let began = Instant::now();
-        // A list that is made anew does not tell of objects that are gone.
+        // A new list does not contain objects that are gone.
         let (levels, schemas) = (self.names(LEVELS), self.names(LEVELS + 1));
         self.levels.retain(|name, _| levels.contains(name));
         self.schemas.retain(|name, _| schemas.contains(name));

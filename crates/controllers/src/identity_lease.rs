@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// The name of this kind of server in leases, whatever its binary is called.
+/// The name of API servers in leases, whatever the binary is called.
 const SERVER: &str = "kube-apiserver";
 const IDENTITY: &str = "apiserver.kubernetes.io/identity";
-/// The annotation that tells where requests may be passed on to.
+/// The annotation with the address for proxied requests.
 const ADDRESS: &str = "kubernetes.io/peer-advertise-address";
 /// The namespace of the leases.
 pub const NAMESPACE: &str = "kube-system";
@@ -24,7 +24,7 @@ const HOSTNAME: &str = "kubernetes.io/hostname";
 const LEASE_SECONDS: i64 = 3600;
 /// Upstream's interval (`IdentityLeaseRenewIntervalPeriod`), for servers that share an etcd.
 const SHARED_INTERVAL: Duration = Duration::from_secs(10);
-/// A server alone on its store has nobody to tell in a hurry, and disks wear out.
+/// The renewal interval of a server alone on its store: nobody reads the lease, and disks wear out.
 const ALONE_INTERVAL: Duration = Duration::from_secs(600);
 /// The time between two searches for leases of servers that are gone (`IdentityLeaseGCPeriod`).
 pub const COLLECT_INTERVAL: Duration = Duration::from_secs(3600);

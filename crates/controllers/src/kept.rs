@@ -28,7 +28,7 @@ pub struct KeptObjects {
     endpoints: Option<KubernetesEndpoints>,
 }
 
-/// Facts that a server tells others of itself.
+/// Facts that a server publishes about itself.
 pub struct ServerIdentity {
     pub address: IpAddr,
     pub keeps_endpoints: bool,
@@ -117,7 +117,7 @@ impl KeptObjects {
         }
     }
 
-    /// Takes back what was told of the server when it stops.
+    /// Removes the server's endpoints and leases when it stops.
     pub async fn leave(&self) {
         if let Some(endpoints) = &self.endpoints {
             endpoints.leave().await;

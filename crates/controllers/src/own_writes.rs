@@ -9,7 +9,8 @@ use pintle_object::{GroupVersionKind, Reason, Status, Value};
 use pintle_schema::decode;
 use std::sync::Arc;
 
-/// Makes an object that is missing, and its status, in the name of a manager or of the server itself. One that is there becomes what `change` makes of it.
+/// Creates a missing object and its status, in the name of a manager or of the server itself. An existing one is
+/// updated by `change`.
 pub async fn keep(
     engine: &Engine,
     manager: Option<&str>,

@@ -1,8 +1,8 @@
 //! Learns the APIs of other servers on the same store: the servers from their identity leases, the APIs from their
 //! discovery (`apiserver/pkg/util/peerproxy` upstream).
 //!
-//! Definitions and APIServices are the same for all servers on one store, so that what serves custom resources and APIs
-//! of others is never looked for beside this server: a server that has not heard of a deletion would still tell of it.
+//! Definitions and APIServices are the same for all servers on one store, so their APIs are never looked for on other
+//! servers: one that has not heard of a deletion would still list them.
 
 use crate::identity_lease::{self, NAMESPACE};
 use crate::peer_exclusions::Excluded;
@@ -60,7 +60,7 @@ struct PeerDiscovery {
     /// Leases, definitions and APIServices.
     followed: [FollowedPeer; 3],
     excluded: Excluded,
-    /// The processes that other servers' leases told of when what they serve was read in full.
+    /// The processes, by their leases, whose discovery has been read in full.
     known: BTreeMap<Text, String>,
     /// The APIs that they serve, with nothing left out.
     raw: BTreeMap<String, PeerApis>,
@@ -111,7 +111,7 @@ impl Reconciler for PeerDiscovery {
 }
 
 impl PeerDiscovery {
-    /// Reads what a server serves when its lease is another process's than before. Renewals say nothing new.
+    /// Reads the discovery of a server when its lease names another process than before. Renewals change nothing.
     async fn sync_lease(&mut self, name: &str, lease: Option<Value>) -> Result<(), Status> {
         if name == self.peers.identity {
             return Ok(());

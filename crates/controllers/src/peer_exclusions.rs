@@ -1,5 +1,5 @@
-//! `Excluded`: the versions of groups that no server is asked for since all know them from the store, and those that went
-//! from it a while ago (`peerproxy/gv_exclusion_manager.go` upstream).
+//! `Excluded`: the versions of groups that are not looked for on other servers, since all know them from the store, and
+//! those removed from it a while ago (`peerproxy/gv_exclusion_manager.go` upstream).
 
 use pintle_object::Text;
 use pintle_proxy::peers::GroupVersion;
@@ -13,11 +13,11 @@ const GRACE: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Default)]
 pub struct Excluded {
-    /// The versions that each object stands for, by its source and name.
+    /// The versions of each object, by its source and name.
     objects: HashMap<(usize, Text), Vec<GroupVersion>>,
-    /// The number of objects that stand for a version.
+    /// The number of objects for each version.
     counts: HashMap<GroupVersion, usize>,
-    /// The versions that no object stands for any more, and since when.
+    /// The versions without objects, and the time of their removal.
     gone: HashMap<GroupVersion, Instant>,
 }
 
@@ -26,12 +26,12 @@ impl Excluded {
         self.counts.keys().chain(self.gone.keys()).cloned().collect()
     }
 
-    /// The objects that stand for something.
+    /// The objects with versions.
     pub fn objects(&self) -> impl Iterator<Item = (usize, Text)> {
         self.objects.keys().cloned()
     }
 
-    /// Takes over what an object stands for now; whether something is left out that was not.
+    /// Sets the versions of an object; whether one is excluded that was not.
     pub fn set(&mut self, (source, name): (usize, &str), versions: Vec<GroupVersion>, now: Instant) -> bool {
         let mut is_more = false;
         for version in &versions {

@@ -1,5 +1,5 @@
-//! `kube-system/extension-apiserver-authentication`: whom this server trusts, for others that trust the same. It is
-//! published again when somebody changes or deletes it, and looked at each minute (upstream:
+//! `kube-system/extension-apiserver-authentication`: the authorities that this server trusts, for aggregated servers
+//! that trust the same. It is published again when it is changed or deleted, and checked each minute (upstream:
 //! `clusterauthenticationtrust`).
 
 use crate::bootstrap::object;
@@ -21,7 +21,7 @@ const NAME: &str = "extension-apiserver-authentication";
 const CERTIFICATES: [&str; 2] = ["client-ca-file", "requestheader-client-ca-file"];
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Tells what the server trusts now, by keys of the ConfigMap.
+/// Reads the current trust, by keys of the ConfigMap.
 pub type Trusted = dyn Fn() -> Result<Vec<(&'static str, String)>, String> + Send + Sync;
 
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl PublishedTrust {
         PublishedTrust { engine, trusted }
     }
 
-    /// Adds what is missing: other servers of the cluster may have added theirs.
+    /// Adds missing entries: other servers of the cluster may have added theirs.
     pub async fn publish(&self) -> Result<(), Status> {
         let wanted = (self.trusted)().map_err(Status::internal)?;
         let now = own::now();
@@ -84,7 +84,7 @@ impl Reconciler for Controller {
     }
 }
 
-/// The held and the wanted certificates, each once. Those that have expired are let go.
+/// The union of the published and the wanted certificates, without expired ones.
 fn joined(key: &str, held: &str, wanted: &str, now_seconds: i64) -> String {
     if !CERTIFICATES.contains(&key) {
         return joined_list(held, wanted);
@@ -97,7 +97,7 @@ fn joined(key: &str, held: &str, wanted: &str, now_seconds: i64) -> String {
             all.push(certificate);
         }
     }
-    // The same certificates may stand there in another form.
+    // The same certificates may be there in another text.
     if all == held_now { held.into() } else { all.iter().map(pem).collect() }
 }
 

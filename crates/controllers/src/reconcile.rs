@@ -1,5 +1,5 @@
-//! Repairs of the server's own objects that are there: roles and bindings get back what they lack, flow schemas and
-//! priority levels their specs unless somebody else keeps those.
+//! Repairs of the server's own objects: missing rules and subjects are added to roles and bindings, and flow schemas
+//! and priority levels get their specs back unless users have taken them over.
 
 use pintle_object::{Map, Value};
 
@@ -7,7 +7,7 @@ use pintle_object::{Map, Value};
 const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 /// Whether the server keeps the spec of a flow schema or priority level.
 const AUTOUPDATE_SPEC: &str = "apf.kubernetes.io/autoupdate-spec";
-/// These flow schemas and priority levels are the server's, whatever their annotation says.
+/// Flow schemas and priority levels that are always the server's, whatever their annotation is.
 const MANDATORY: [&str; 2] = ["catch-all", "exempt"];
 
 /// The next state of an object of the server's own; `None` when it may stay as it is.
@@ -26,7 +26,7 @@ pub fn is_kept_spec(current: &Value) -> bool {
     annotation(current, AUTOUPDATE_SPEC) == "true"
 }
 
-/// A role or binding with everything that this release gives it, besides what it has.
+/// A role or binding with the missing rules and subjects of this release added.
 fn access(current: &Value, wanted: &Value) -> Option<Value> {
     if annotation(current, AUTOUPDATE) == "false" {
         return None;
@@ -61,7 +61,7 @@ fn flow_control(current: &Value, wanted: &Value) -> Option<Value> {
     let keeps = match annotation(current, AUTOUPDATE_SPEC) {
         "true" => true,
         "false" => false,
-        // Nobody has changed it yet.
+        // Not changed since its creation.
         _ => current.int_at(&["metadata", "generation"]) == Some(1),
     };
     if !is_mandatory && !keeps {

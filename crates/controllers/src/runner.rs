@@ -13,17 +13,15 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The wait before what failed is tried again; it doubles with each failure in a row.
+/// The pause before a retry; it doubles with each failure in a row.
 const RETRY_MIN: Duration = Duration::from_millis(200);
 /// The longest such wait.
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// The wait before objects are listed anew, so that a loop that cannot keep up leaves time to others.
+/// The pause before a relist, so that a loop that lags leaves time to others.
 const RELIST: Duration = Duration::from_millis(100);
 
-/// A loop that brings objects to what they should be.
-///
-/// It is told which object changed, not how: it reads what is there now. So a change that is told twice, or late,
-/// does no harm.
+/// A loop that brings objects into their desired state.  It is called with the name of a changed object, not with the
+/// change, and reads the current state. So a repeated or late call does no harm.
 pub trait Reconciler: Send + 'static {
     /// The loop's name in the log.
     const NAME: &'static str;
@@ -39,7 +37,7 @@ pub trait Reconciler: Send + 'static {
         name: &str,
     ) -> impl Future<Output = Result<(), Status>> + Send;
 
-    /// The objects that it knows. When objects are listed anew those of them are looked at that may be gone.
+    /// The objects that it knows. After a relist these are synced too, since they may be gone.
     fn known(&self) -> Vec<Place> {
         Vec::new()
     }
@@ -178,7 +176,7 @@ async fn look<R: Reconciler>(
     queue: &WorkQueue,
 ) {
     let (source, namespace, name) = &place;
-    // Boxed, so that the futures of all loops do not grow with what the engine waits for.
+    // Boxed, so that the futures of all loops do not grow with the engine's.
     let synced = Box::pin(reconciler.sync(*source, namespace, name));
     let Err(status) = queue.measure(since, synced).await else {
         retries.remove(&place);
@@ -204,7 +202,7 @@ async fn next_of(watchers: &mut [Watcher]) -> (usize, WatchItem) {
     .await
 }
 
-/// Does the same thing over and over, for as long as it is polled. What fails is told, and done the next time.
+/// Repeats a piece of work, for as long as it is polled. Failures are logged, and the work is done again the next time.
 pub async fn periodic<F: Future<Output = Result<(), Status>>>(
     name: &'static str,
     interval: Duration,
@@ -219,7 +217,7 @@ pub async fn periodic<F: Future<Output = Result<(), Status>>>(
     }
 }
 
-/// The same for what the start has just done: it is done again after the first interval.
+/// As `periodic`, for work that the start has just done: it is repeated after the first interval.
 pub async fn periodic_after_start<F: Future<Output = Result<(), Status>>>(
     name: &'static str,
     interval: Duration,

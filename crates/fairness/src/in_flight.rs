@@ -13,7 +13,7 @@ pub struct InFlight {
 }
 
 impl Fairness {
-    /// Requests of all levels together, by what they do.
+    /// The requests of all levels together, reads and writes.
     pub fn in_flight(&self) -> InFlight {
         let mut total = InFlight::default();
         for level in self.state().levels.values() {

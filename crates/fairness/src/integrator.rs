@@ -68,7 +68,7 @@ pub struct TimedRatio {
     sum: f64,
 }
 
-/// A histogram as metrics tell it: how many observations were at most each bound.
+/// A histogram in the form of metrics: the number of observations up to each bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cumulative {
     pub buckets: Vec<(f64, u64)>,

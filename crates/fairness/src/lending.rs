@@ -25,7 +25,7 @@ pub(crate) struct LendingState {
     pub flows: BTreeMap<(Text, Text), Arc<FlowStats>>,
     pub nominal_sum: u32,
     pub fair_fraction: f64,
-    /// Requests of all levels, as they were each time that somebody looked.
+    /// Requests of all levels, at the times of sampling.
     pub reads_and_writes: Option<ReadsAndWrites>,
 }
 
@@ -77,8 +77,8 @@ impl LendingState {
         self.nominal_sum = self.levels.values().map(|level| level.nominal).sum();
     }
 
-    /// The seats of each level, in the order of their names. Exempt levels have what they use; the others divide the
-    /// rest.
+    /// The seats of each level, in the order of their names. Exempt levels have the seats that they use; the others
+    /// divide the rest.
     pub fn lent_seats(&mut self) -> Vec<u32> {
         let is_exempt = |level: &&LevelState| level.spec.queuing == Queuing::Exempt;
         let exempt: u32 = self.levels.values().filter(is_exempt).map(LevelState::min_current).sum();
@@ -139,7 +139,7 @@ impl LevelState {
         }
     }
 
-    /// The seats that the level keeps whatever others want: what it used, up to its own.
+    /// The seats that the level keeps whatever the demand of others: its recent use, up to its nominal seats.
     fn min_current(&self) -> u32 {
         if self.spec.queuing == Queuing::Exempt {
             self.min.max(self.demand.high_watermark)

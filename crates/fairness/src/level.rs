@@ -63,12 +63,12 @@ impl Level {
         self.with(|requests, now| requests.configure(now, queuing, limit, denominator));
     }
 
-    /// Lets time pass: called when the clock was asked for it.
+    /// Advances time: called by the clock at the requested alarm.
     pub fn tick(self: &Arc<Self>) {
         self.with(QueueSet::tick);
     }
 
-    /// Notes that a request was refused, and tells in how many seconds to come back.
+    /// Notes a refusal, and returns the `Retry-After` in seconds.
     pub fn retry_after(self: &Arc<Self>) -> u64 {
         self.with(|requests, now| requests.retry_after.refused(now.seconds()))
     }
@@ -85,7 +85,7 @@ impl Level {
         self.with(|requests, _| requests.is_idle())
     }
 
-    /// Works on the requests under the lock; wakes whom that gave seats, and asks to be called, after it.
+    /// Works on the requests under the lock; afterwards wakes those that got seats, and sets the alarm.
     pub(crate) fn with<T>(self: &Arc<Self>, work: impl FnOnce(&mut QueueSet, Moment) -> T) -> T {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let result = work(&mut requests, self.clock.now());

@@ -3,14 +3,14 @@
 use crate::seat_seconds::SeatSeconds;
 use std::collections::BTreeMap;
 
-/// A queue that something waits in or was dispatched from. Queues that nobody uses have no state.
+/// A queue with waiting or dispatched requests. Unused queues have no state.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     /// Requests by their order of arrival.
     waiting: BTreeMap<u64, usize>,
     pub sums: Sums,
     pub requests_executing: u32,
-    /// Seats of requests that are worked on, and of those that linger.
+    /// Seats of executing requests, and lingering seats.
     pub seats_in_use: u64,
     /// The moment in virtual time at which the next request begins.
     pub next_dispatch_r: SeatSeconds,

@@ -84,7 +84,7 @@ pub struct QueueSet {
     robin: u32,
     enqueues: usize,
     sequence: u64,
-    /// Ends of what lingers, and whose.
+    /// The ends of lingering seats, with the keys of their requests.
     lingering: BinaryHeap<Reverse<(Moment, usize)>>,
     /// The next call of [`QueueSet::tick`].
     alarm_at: Option<Moment>,
@@ -120,7 +120,7 @@ impl QueueSet {
         set
     }
 
-    /// Changes queues and seats. Requests keep what they have; those that wait may go on at once.
+    /// Changes queues and seats. Requests keep theirs; waiting ones may be dispatched at once.
     pub fn configure(&mut self, now: Moment, queuing: Queuing, limit: u64, denominator: u64) {
         self.sync(now);
         self.queuing = queuing;
@@ -179,7 +179,7 @@ impl QueueSet {
         let Some(request) = self.requests.get(key) else { return };
         let Phase::Waiting(sequence) = request.phase else { return self.finish(now, key) };
         let (queue, sums) = (request.queue, request.sums());
-        // Upstream counts these waits with those that ended well.
+        // Upstream counts these waits with the successful ones.
         request.arrival.stats.wait_executed.observe_duration(now.since(request.arrived_at));
         let stats = request.arrival.stats.clone();
         self.leave_queue(key, sequence, sums);
@@ -230,14 +230,14 @@ impl QueueSet {
         self.gauges.observe(now, &self.totals);
     }
 
-    /// Lets time pass, so that seats which lingered are given to those who wait.
+    /// Advances time, so that waiting requests get released lingering seats.
     pub fn tick(&mut self, now: Moment) {
         self.alarm_at = self.alarm_at.filter(|at| *at > now);
         self.sync(now);
     }
 
-    /// The moment at which [`QueueSet::tick`] is to be called: when somebody waits for what lingers, and no call as
-    /// early as that was asked for.
+    /// The moment for the next [`QueueSet::tick`]: when a request waits for lingering seats, and no call as early as
+    /// that is set.
     pub fn alarm(&mut self) -> Option<Moment> {
         if self.totals.waiting == 0 {
             return None;
@@ -250,7 +250,7 @@ impl QueueSet {
         Some(at)
     }
 
-    /// The wakers of those who were given seats. They are called after the lock is let go.
+    /// The wakers of requests that got seats, to be called after the lock is released.
     pub fn take_woken(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.woken)
     }
@@ -320,8 +320,8 @@ impl QueueSet {
         while self.totals.waiting > 0 && self.totals.seats_in_use < self.limit && self.dispatch_one(now) {}
     }
 
-    /// Gives seats to the request whose end comes first in virtual time; not if those are not free, since then nobody
-    /// may overtake it.
+    /// Dispatches the request with the earliest end in virtual time; if its seats are not free nothing is dispatched,
+    /// so that no request overtakes it.
     fn dispatch_one(&mut self, now: Moment) -> bool {
         let Some((index, key)) = self.next_in_virtual_time() else { return false };
         let Some(request) = self.requests.get_mut(key) else { return false };
@@ -372,7 +372,7 @@ impl QueueSet {
         best.map(|(_, index, key)| (index, key))
     }
 
-    /// Whether seats are free. Who wants more than there are has to be alone.
+    /// Whether seats are free. A request wider than the limit has to be alone.
     fn has_room(&self, seats: u64) -> bool {
         if self.queuing == Queuing::Exempt {
             return true;
@@ -383,7 +383,7 @@ impl QueueSet {
         self.totals.seats_in_use + seats <= self.limit
     }
 
-    /// Spreads what lingers over more time, if there are fewer seats than it asks for.
+    /// Spreads lingering seats over a longer time, if the limit is lower than their number.
     fn narrow_final_seats(&mut self, key: usize) {
         let Some(request) = self.requests.get_mut(key) else { return };
         let width = &mut request.arrival.width;
@@ -453,7 +453,7 @@ impl QueueSet {
         }
     }
 
-    /// Keeps a queue from saving up time in which nobody waited in it.
+    /// Keeps a queue from saving up virtual time while it is empty.
     fn bound_next_dispatch(&mut self, index: u32) {
         let Some(queue) = self.queues.get_mut(&index) else { return };
         let oldest = queue.oldest().and_then(|key| self.requests.get(key));
@@ -462,7 +462,7 @@ impl QueueSet {
         }
     }
 
-    /// Lets virtual time pass up to now, with what lingered released when it was due.
+    /// Advances virtual time up to now, releasing lingering seats when they are due.
     fn sync(&mut self, now: Moment) {
         let mut is_released = false;
         while let Some(Reverse((at, key))) = self.lingering.peek().copied().filter(|next| next.0.0 <= now) {

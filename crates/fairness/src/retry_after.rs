@@ -7,7 +7,7 @@ const SECONDS_MAX: u64 = 32;
 /// The wait doubles when each second of it saw this many refusals.
 const REFUSALS_TO_DOUBLE: u64 = 3;
 
-/// Refusals of the last seconds, and what they mean for those who come back.
+/// The refusals of the last seconds, and the `Retry-After` that follows from them.
 #[derive(Debug)]
 pub struct RetryAfter {
     seconds: u64,
@@ -25,7 +25,7 @@ impl Default for RetryAfter {
 }
 
 impl RetryAfter {
-    /// Notes a refusal in a second, and tells in how many seconds to come back.
+    /// Notes a refusal in a second, and returns the `Retry-After` in seconds.
     pub fn refused(&mut self, now: u64) -> u64 {
         if self.current.0 == now {
             self.current.1 += 1;

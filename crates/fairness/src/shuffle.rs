@@ -33,7 +33,7 @@ impl Dealer {
         self.hand_size as usize
     }
 
-    /// The hand that a hash stands for: distinct cards below the size of the deck.
+    /// The hand of a hash: distinct cards below the size of the deck.
     ///
     /// The hash is read as a number whose digits have the bases 8, 7, 6 for a deck of eight and a hand of three. Each
     /// digit is a place among the cards that are left, which makes it a card when those dealt before are counted in:
@@ -60,7 +60,7 @@ impl Dealer {
     }
 }
 
-/// The hash of a flow: of its schema's name and what tells its flows apart.
+/// The hash of a flow: of its schema's name and its distinguisher.
 pub fn flow_hash(schema: &str, distinguisher: &str) -> u64 {
     let mut hash = Sha256::new();
     hash.update(schema.as_bytes());

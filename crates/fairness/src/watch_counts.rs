@@ -49,7 +49,7 @@ impl WatchCounts {
         WatchCount { counts: self.clone(), watched }
     }
 
-    /// The watches that hear of a write to an object.
+    /// The number of watches that receive a write to an object.
     pub fn interested(&self, group: &str, resource: &str, namespace: &str, name: &str) -> u64 {
         let shard = self.shard(group, resource);
         if shard.is_empty() {

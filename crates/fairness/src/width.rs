@@ -9,7 +9,7 @@ const SEATS_MIN: u32 = 1;
 /// The widest list, and the widest write.
 const LIST_SEATS_MAX: u32 = 100;
 const WRITE_SEATS_MAX: u32 = 10;
-/// Memory that one seat of a list stands for.
+/// The bytes of a list for each seat.
 const BYTES_PER_SEAT: u64 = 100_000;
 /// The most memory that a list from the cache holds at once, since it is sent while it is made.
 const STREAM_BYTES_MAX: u64 = 1_000_000;
@@ -38,7 +38,7 @@ pub struct ListShape<'a> {
     pub has_continue: bool,
     pub has_selector: bool,
     pub sends_initial_events: bool,
-    /// Whether only one object, by its name, is asked for.
+    /// Whether the list is of one object, by its name.
     pub is_of_one: bool,
 }
 
@@ -50,13 +50,13 @@ pub struct ObjectStats {
     pub bytes_mean: u64,
 }
 
-/// Facts that an estimate may need; each is asked for only then.
+/// Facts that an estimate may need; each is looked up only then.
 pub trait Facts {
     /// The options of a list or watch; none when they are no options.
     fn list_shape(&self) -> Option<ListShape<'_>>;
     /// Objects of the request's resource; none when it is not stored here.
     fn objects(&self) -> Option<ObjectStats>;
-    /// Watchers that hear of a write.
+    /// The number of watchers that receive a write.
     fn watchers(&self) -> u64;
 }
 
@@ -95,7 +95,7 @@ pub fn estimate(info: &RequestInfo, level_seats_max: u32, facts: &dyn Facts) -> 
     }
 }
 
-/// Whether nothing is stored by a write, so that nobody hears of it.
+/// Whether a write stores nothing, so that no watcher receives it.
 fn is_without_events(info: &RequestInfo) -> bool {
     info.resource == "serviceaccounts" && info.subresource == "token"
 }

@@ -53,7 +53,7 @@ fn username(claims: &Value, mappings: &ClaimMappings, by: Option<&Expression>) -
     let claim = &mappings.username.claim;
     let name = text(claims, claim)
         .map_err(|error| format!("oidc: parse username claims {}: {error}", field::quote(claim)))?;
-    // An address that is said not to be verified is nobody's.
+    // An address that is marked as not verified counts as none.
     if claim == "email" {
         match claims.get("email_verified") {
             None | Some(Value::Bool(true)) => {}
@@ -66,7 +66,7 @@ fn username(claims: &Value, mappings: &ClaimMappings, by: Option<&Expression>) -
     Ok(format!("{}{name}", mappings.username.prefix.as_deref().unwrap_or("")))
 }
 
-/// One group may stand without a list.
+/// Reads groups; a single one may be given without a list.
 fn groups(claims: &Value, mappings: &ClaimMappings, by: Option<&Expression>) -> Result<Vec<String>, String> {
     if let Some(expression) = by {
         let failed = |why: String| format!("oidc: error evaluating group claim expression: {why}");
@@ -93,7 +93,7 @@ fn groups(claims: &Value, mappings: &ClaimMappings, by: Option<&Expression>) -> 
     }
 }
 
-/// Groups that only another server knows are not asked for: their user would have less than they should.
+/// Refuses distributed groups, which only another server knows: the user would have too few of them.
 fn distributed(claims: &Value, claim: &str) -> Result<(), String> {
     let source = claims.str_at(&["_claim_names", claim]);
     if claim.is_empty() || source.is_empty() {

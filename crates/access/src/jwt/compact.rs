@@ -36,7 +36,7 @@ impl<'a> Unproven<'a> {
     }
 }
 
-/// One audience may stand without a list.
+/// Reads the audiences; a single one may be given without a list.
 pub(crate) fn audiences(claims: &Value) -> Vec<String> {
     match claims.get("aud") {
         Some(Value::Text(one)) => vec![one.to_string()],

@@ -28,7 +28,7 @@ impl Anonymous {
     }
 }
 
-/// One issuer, and what its tokens say.
+/// One issuer, and the mapping of its claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jwt {
     pub issuer: Issuer,
@@ -42,7 +42,7 @@ pub struct Jwt {
 pub struct Issuer {
     pub url: String,
     pub discovery_url: String,
-    /// In PEM; the system's authorities when there are none.
+    /// In PEM; empty for the system's authorities.
     pub certificate_authority: String,
     pub audiences: Vec<String>,
     pub audience_match_policy: String,

@@ -18,7 +18,7 @@ pub struct Expressions {
     pub uid: Option<Expression>,
     /// By key.
     pub extra: Vec<(String, Expression)>,
-    /// With what is said when they do not hold.
+    /// With the message for when they are false.
     pub claim_rules: Vec<(Expression, String)>,
     pub user_rules: Vec<(Expression, String)>,
 }
@@ -29,7 +29,7 @@ pub struct Expression {
 }
 
 impl Expressions {
-    /// Of a configuration that is valid: what cannot be compiled was refused before, and is left out here.
+    /// Compiles the expressions of a valid configuration; invalid ones were refused before, and are left out here.
     pub fn compile(jwt: &Jwt) -> Result<Expressions, String> {
         let of_claims = |text: &str, is_rule| compile(text, &claims_scope(), is_rule);
         let optional = |text: &str| match text {
@@ -55,13 +55,13 @@ impl Expressions {
         Ok(all)
     }
 
-    /// Whether what must hold of the claims does.
+    /// Checks the rules for claims.
     pub fn check_claims(&self, claims: &Value) -> Result<(), String> {
         let failed = |why| format!("oidc: error evaluating claim validation expression: {why}");
         check(&self.claim_rules, CLAIMS, claims).map_err(failed)
     }
 
-    /// Whether what must hold of the user does.
+    /// Checks the rules for users.
     pub fn check_user(&self, user: &User) -> Result<(), String> {
         if self.user_rules.is_empty() {
             return Ok(());

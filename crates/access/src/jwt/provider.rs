@@ -85,7 +85,7 @@ impl Provider {
         }
     }
 
-    /// Checks a token's signature with the keys at hand, and then with those that the issuer has now.
+    /// Verifies a token's signature with the cached keys, and then with the issuer's current ones.
     pub async fn verify(&self, token: &Unproven<'_>) -> Result<(), String> {
         let Some(uri) = self.jwks_uri.get() else { return Err("oidc: authenticator not initialized".into()) };
         let known = self.fetched();
@@ -156,7 +156,7 @@ fn max_age(cache_control: &str) -> Option<Duration> {
         return None;
     }
     let seconds = directives.find_map(|one| one.to_ascii_lowercase().strip_prefix("max-age=")?.parse().ok());
-    // A day is longer than any issuer should be believed.
+    // Issuers may not ask for more than a day.
     seconds.map(|seconds: u64| Duration::from_secs(seconds.min(24 * 60 * 60)))
 }
 

@@ -15,7 +15,7 @@ const UNVERIFIED: &str = "claims.email_verified must be used in claimMappings.us
                           claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when \
                           claims.email is used in claimMappings.username.expression";
 
-/// `own_issuers`: those of this server's own tokens, which nobody else may be.
+/// `own_issuers`: the issuers of this server's own tokens, which others must not use.
 pub fn validate(configuration: &Configuration, own_issuers: &[String]) -> Result<(), String> {
     let mut errors = FieldErrors::new();
     issuers(&configuration.jwt, own_issuers, &mut errors);
@@ -34,7 +34,7 @@ pub fn validate(configuration: &Configuration, own_issuers: &[String]) -> Result
     aggregate(&errors)
 }
 
-/// One error stands for itself, several stand in brackets.
+/// Upstream's text of an aggregate: several errors are in brackets.
 fn aggregate(errors: &FieldErrors) -> Result<(), String> {
     let mut shown: Vec<String> = Vec::new();
     for error in errors.iter().map(ToString::to_string) {

@@ -12,7 +12,7 @@ use pintle_object::{RequestInfo, Verb};
 
 const LEASES: &str = "kube-node-lease";
 
-/// Whether a node may do something. `rules` is what every node may do with resources that are not told apart.
+/// Decides about a node's request. `rules`: the rights of every node on resources without special rules.
 pub fn authorize(graph: &Graph, rules: &[Rule], user: &User, asked: &RequestInfo) -> Decision {
     let Some(node) = identity(user) else { return no("") };
     if node.is_empty() {
@@ -58,7 +58,7 @@ struct NodeRequest<'a> {
 }
 
 impl NodeRequest<'_> {
-    /// Whether the object that is asked for has to do with the node.
+    /// Whether the node may read the requested object, because a pod on it refers to it.
     fn related(&self, what: NodeSource) -> Decision {
         if self.asked.name.is_empty() {
             return no("No Object name found");
@@ -120,7 +120,7 @@ impl NodeRequest<'_> {
         if self.asked.namespace != LEASES {
             return no(&format!("can only access leases in the {} system namespace", quote(LEASES)));
         }
-        // The name of what is created is only known to admission.
+        // On create, only admission knows the name.
         if self.asked.verb != Verb::Create && self.asked.name != self.node {
             return no("can only access node lease with the same name as the requesting node");
         }
@@ -145,7 +145,7 @@ impl NodeRequest<'_> {
             return no("cannot authorize ResourceSlice subresources");
         }
         match self.asked.verb {
-            // Admission checks whose it is.
+            // Admission checks that the node is the owner.
             Verb::Create => yes(),
             Verb::Get | Verb::Update | Verb::Patch | Verb::Delete => self.related(NodeSource::ResourceSlice),
             Verb::Watch | Verb::List | Verb::DeleteCollection if self.selects("spec.nodeName") => yes(),
@@ -159,7 +159,7 @@ impl NodeRequest<'_> {
         }
     }
 
-    /// Its own object, by name, so that it can be looked for before it is there.
+    /// The node's own Node object. It is authorized by name, so that a kubelet can get it before it exists.
     fn node(&self) -> Decision {
         match (self.asked.subresource.as_str(), &self.asked.verb) {
             ("", Verb::Create | Verb::Update | Verb::Patch) | ("status", Verb::Update | Verb::Patch) => yes(),
@@ -172,7 +172,7 @@ impl NodeRequest<'_> {
         }
     }
 
-    /// Pods on it; admission checks what is written.
+    /// Pods on the node; admission checks the written objects.
     fn pod(&self) -> Decision {
         match (self.asked.subresource.as_str(), &self.asked.verb) {
             ("", Verb::Get) => self.related(NodeSource::Pod),

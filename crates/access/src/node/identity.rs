@@ -1,8 +1,8 @@
-//! The node that a user is.
+//! The node name of a user that is a node.
 
 use pintle_object::user::User;
 
-/// The name of the node that a user is.
+/// The node name of a user that is a node; none for other users.
 pub fn identity(user: &User) -> Option<&str> {
     user.name.strip_prefix(PREFIX).filter(|_| user.is_in(NODES))
 }

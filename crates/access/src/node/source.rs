@@ -1,6 +1,6 @@
-//! Kinds of objects that open others to nodes.
+//! `NodeSource`: the kinds of objects in the graph of the Node authorizer.
 
-/// Kinds of objects that nodes can have to do with.
+/// A kind of object that nodes can be connected with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeSource {
     Secret,

@@ -68,7 +68,7 @@ fn confirm_role(
     if let Some(why) = missing(index, user, &info.namespace, &Rule::read_all(new)) {
         return refuse(why);
     }
-    // An aggregated role gathers whatever others are labeled with.
+    // An aggregated role may gain any rule by the labels of other roles.
     let aggregates = |role: &Value| role.get("aggregationRule").is_some_and(|rule| !rule.is_null());
     let is_aggregated = info.resource == "clusterroles" && (aggregates(new) || aggregates(old));
     if is_aggregated && missing(index, user, &info.namespace, &Rule::everything()).is_some() {

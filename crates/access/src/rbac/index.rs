@@ -120,7 +120,7 @@ impl Index {
         }
     }
 
-    /// The rules that a user has, and what stands in the way of knowing all, in the words of a write's refusal.
+    /// The rules of a user, and the errors that hide further ones, in the words of a write's refusal.
     pub(super) fn held(&self, user: &User, namespace: &str) -> (Vec<Rule>, Vec<String>) {
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
         self.each_rule(user, namespace, &mut rules, |missing| note(&mut errors, missing.stored()));
@@ -153,7 +153,7 @@ impl Index {
         });
     }
 
-    /// Shows every binding of a user with its rules, those of the cluster first, until `see` has what it looks for.
+    /// Calls `see` with every binding of a user and its rules, those of the cluster first, until it returns something.
     fn visit<'a, B>(
         &'a self,
         user: &User,

@@ -155,7 +155,7 @@ fn resource_covered(own: &[Text], wanted: &str) -> bool {
     own.iter().any(|own| own.strip_prefix("*/") == Some(sub))
 }
 
-/// A star at the end stands for any rest.
+/// A star at the end matches any rest.
 fn url_covers(pattern: &str, path: &str) -> bool {
     pattern == path || (pattern.ends_with('*') && path.starts_with(pattern.trim_end_matches('*')))
 }

@@ -83,7 +83,7 @@ impl Grant {
         }
     }
 
-    /// The user that the token stands for.
+    /// The user of the token.
     pub fn user(&self) -> User {
         let groups = crate::impersonate::service_account_groups(&self.namespace).to_vec();
         let mut user =

@@ -30,7 +30,7 @@ enum KeyPair {
 /// A key that tokens are checked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyingKey {
-    /// The hash of the public key: what tokens name their key by.
+    /// The key id in tokens: a hash of the public key.
     pub id: String,
     pub algorithm: Algorithm,
     pub jwk: Jwk,

@@ -33,7 +33,7 @@ impl TokenMetrics {
         };
         let fetches = registry.counters("authentication_token_cache_fetch_total");
         let active = registry.gauges("authentication_token_cache_active_fetch_count");
-        // Nobody waits for another's look at a token.
+        // Requests never wait for each other's verification.
         active.with(&["blocked"]);
         TokenMetrics {
             legacy: registry.counter("serviceaccount_legacy_tokens_total"),

@@ -8,7 +8,7 @@ pub(crate) fn is_gone(object: &Value, now_seconds: i64) -> bool {
     if deleted.is_empty() {
         return false;
     }
-    // A time that cannot be read is no reason to believe a token.
+    // An unreadable time must not make a token valid.
     pintle_object::time::Time::parse(deleted)
         .ok()
         .is_none_or(|time| time.seconds < now_seconds - LEEWAY_SECONDS)

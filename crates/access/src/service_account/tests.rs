@@ -1,4 +1,4 @@
-//! Tokens that are signed, believed, and no longer believed.
+//! Tokens: signed, valid, and no longer valid.
 
 use super::*;
 use crate::token::{Objects, TokenAuthenticator, Verdict};

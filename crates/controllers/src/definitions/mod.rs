@@ -63,7 +63,7 @@ struct Controller {
     installed: BTreeMap<String, Installed>,
     /// The names that definitions have, by their groups and by the definitions.
     names: BTreeMap<String, BTreeMap<String, Taken>>,
-    /// Deleted definitions whose objects are not all gone, and the keys of those that are held.
+    /// Deleted definitions with objects left, and the keys of those that finalizers hold.
     cleaning: BTreeMap<String, HashSet<String>>,
     /// Writes of statuses that are under way, each with the name of its definition when it fails.
     writes: JoinSet<Option<String>>,
@@ -76,7 +76,7 @@ struct Installed {
     identity: String,
     accepted: Value,
     versions: Versions,
-    /// Converts what is written, where a webhook does.
+    /// Converts written objects ahead of time, if a webhook converts.
     _converter: Option<Converter>,
 }
 
@@ -99,7 +99,7 @@ impl Reconciler for Controller {
         self.names.values().flat_map(|names| names.keys().map(|name| place(name))).collect()
     }
 
-    /// Waits for the time to look again at what could not be finished.
+    /// Waits for the time of the next retry.
     async fn woken(&mut self) -> Vec<Place> {
         let mut retry = std::pin::pin!(tokio::time::sleep(RETRY));
         loop {
@@ -149,7 +149,7 @@ impl Controller {
         }
     }
 
-    /// Writes what was settled, without waiting for it: the writes of many definitions share syncs.
+    /// Writes the status of a definition, without waiting for it: the writes of many definitions share syncs.
     async fn write_settled(&mut self, name: &str, taken: Taken) {
         while self.writes.len() >= WRITES_MAX {
             let written = self.writes.join_next().await;
@@ -242,7 +242,7 @@ impl Controller {
         self.engine.serve_custom(all);
     }
 
-    /// Deletes the objects of a definition, and lets the definition go when there are none.
+    /// Deletes the objects of a definition, and then its finalizer.
     async fn clean(&mut self, name: &str, definition: &Value) {
         let mut message = ("NeverEstablished", "resource was never established");
         if is_true(definition, "Established") {

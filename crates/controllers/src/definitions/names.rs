@@ -1,4 +1,4 @@
-//! Which names of a CustomResourceDefinition are accepted: those that no other one of its group has taken.
+//! Acceptance of a CustomResourceDefinition's names: those that no other definition of its group has taken.
 
 use pintle_kinds::conditions::{condition, is_true, set_condition};
 use pintle_kinds::custom_resource_definition::approval::{self, Approval};
@@ -67,7 +67,7 @@ pub(crate) fn settle(definition: &mut Value, taken: &Taken, now: Time) -> bool {
     definition.get("status") != before.as_ref()
 }
 
-/// Says what is not structural: a definition of the time before structural schemas may still be stored.
+/// Sets the condition `NonStructuralSchema`: definitions from before structural schemas may still be stored.
 fn judge_schemas(definition: &mut Value, now: Time) {
     const TYPE: &str = "NonStructuralSchema";
     let mut errors = FieldErrors::new();
@@ -99,7 +99,7 @@ fn remove_condition(definition: &mut Value, ty: &str) {
     }
 }
 
-/// Says what the approval of a group of the Kubernetes community is.
+/// Sets the condition about the API approval of a group of the Kubernetes community.
 fn approve(definition: &mut Value, now: Time) {
     if !approval::is_protected(definition.str_at(&["spec", "group"])) {
         return;
@@ -122,7 +122,7 @@ fn establish(definition: &mut Value, now: Time) {
     }
 }
 
-/// The names that may be had, and the last of the conflicts.
+/// The accepted names, and the last of the conflicts.
 fn accept(wanted: &Value, accepted: Value, taken: &Taken) -> (Value, Option<(&'static str, String)>) {
     let mut names = accepted.clone();
     let mut conflict = None;

@@ -158,7 +158,7 @@ fn a_level_lends_what_it_does_not_use_and_gets_it_back() {
     }
     let (borrowed, lent) = (server.seats("busy").3, server.seats("idle").3);
     assert!(borrowed > nominal && lent < nominal / 10, "{borrowed} of {nominal}, {lent} left");
-    // Its owner comes back, waits for its seats, and has them after the next adjustment, whoever borrowed them.
+    // Its owner comes back, waits for its seats, and has them after the next adjustment, even if they were borrowed.
     let start = |_| get(&server.fairness, "bob", Vec::new()).map(|one| one.admitted);
     let own: Vec<Admitted> = (0..nominal).filter_map(start).collect();
     assert!(own.iter().any(|one| matches!(one, Admitted::Waiting(_))));

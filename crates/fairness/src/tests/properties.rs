@@ -14,8 +14,8 @@ use std::time::Duration;
 
 const QUEUES: Queuing = Queuing::Queue { queues: 8, hand_size: 2, queue_length_max: 1000 };
 
-/// The seats of requests that are worked on or linger never exceed the limit, and nobody waits for seats that are
-/// free, but for those whom the next in line needs.
+/// The seats of executing and lingering requests never exceed the limit, and no request waits for free seats, except
+/// behind one that needs them.
 fn assert_seats_are_kept_and_used(level: &Simulation, limit: u64) {
     level.level.with(|requests, _| {
         let totals = requests.totals();
@@ -108,7 +108,7 @@ proptest! {
                 work[owners[*id]] += seconds * f64::from(plans[*id].width.initial_seats);
             }
         }
-        // Shares differ by the seats that are left free beside wide requests, and by what begins at once.
+        // Shares differ by the seats that wide requests leave free, and by requests that begin at once.
         let most = work.iter().copied().fold(0.0, f64::max);
         let least = work.iter().copied().fold(f64::MAX, f64::min);
         let widest = flows.iter().map(|(seats, _)| *seats).max().unwrap_or(1);

@@ -140,7 +140,7 @@ impl Simulation {
         [plans, gives_up, ends, self.clock.next_alarm()].into_iter().flatten().min()
     }
 
-    /// One step: what lingered is released, then requests end, then others come, then others give up.
+    /// One step: lingering seats are released, then requests end, then others come, then others give up.
     fn step(&mut self, now: Moment) {
         self.clock.ring();
         self.hand_over(now);
@@ -197,7 +197,7 @@ impl Simulation {
         }
     }
 
-    /// Polls those who were woken, and nobody else: who is not woken never gets on.
+    /// Polls the woken requests only: a request that is not woken never gets on.
     fn hand_over(&mut self, now: Moment) {
         let woken: Vec<usize> = self
             .waiters
@@ -216,7 +216,7 @@ impl Simulation {
         }
     }
 
-    /// Counts agree with each other, and with what the requests know of themselves.
+    /// Counts agree with each other, and with the states of the requests.
     fn assert_sound(&self) {
         self.level.with(|requests, _| {
             let totals = requests.totals();
