@@ -1,4 +1,4 @@
-//! Tokens of service accounts: made here, and believed as long as what they are bound to is there.
+//! Tokens of service accounts: signed here, and valid as long as the objects that they are bound to exist.
 
 mod claims;
 mod keys;
