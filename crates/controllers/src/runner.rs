@@ -20,8 +20,10 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// The pause before a relist, so that a loop that lags leaves time to others.
 const RELIST: Duration = Duration::from_millis(100);
 
-/// A loop that brings objects into their desired state.  It is called with the name of a changed object, not with the
-/// change, and reads the current state. So a repeated or late call does no harm.
+/// A loop that brings objects into their desired state.
+///
+/// It is called with the name of a changed object, not with the change, and reads the current state. So a repeated or
+/// late call does no harm.
 pub trait Reconciler: Send + 'static {
     /// The loop's name in the log.
     const NAME: &'static str;

@@ -88,7 +88,7 @@ pub fn read_file(path: &Path, reloads: bool) -> Result<Configuration, String> {
     parse(&text, path, reloads).map_err(|error| format!("error while parsing file: {error}"))
 }
 
-/// The digest of the file, without a look at what it says.
+/// The digest of the file's bytes.
 pub(crate) fn file_hash(path: &Path) -> Result<String, String> {
     file_text(path).map(|text| hash(&text))
 }

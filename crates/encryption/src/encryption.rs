@@ -55,7 +55,7 @@ impl Generation {
 }
 
 impl Encryption {
-    /// Opens the providers of a configuration. `keys` tells the resources of keys.
+    /// Opens the providers of a configuration. `keys` maps keys to resources.
     pub async fn open(
         configuration: &Configuration,
         keys: KeySpace,

@@ -5,11 +5,11 @@ use crate::aes::{Gcm, random, too_short};
 use crate::failure::Failure;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk};
 
-/// The least that a seed must have, and what one that is made here has.
+/// The minimum length of a seed, and the length of new ones.
 pub(crate) const SEED: usize = 32;
 /// The most that the derivation takes as it is.
 const SEED_MAX: usize = 64;
-/// Random bytes that stand before a value and tell its key from others.
+/// The length of the random prefix of a value, from which its key is derived.
 const INFO: usize = 32;
 const DERIVED_KEY: usize = 32;
 

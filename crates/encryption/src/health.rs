@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub(crate) struct Plugins(pub Vec<Arc<Plugin>>);
 
 impl Plugins {
-    /// Fails with the faults of the plugins, which are asked one after the other, as upstream asks them.
+    /// Fails with the errors of the plugins, which are checked one after the other, as upstream does.
     pub async fn check(&self) -> Result<(), String> {
         let mut errors = Vec::new();
         for (index, plugin) in self.0.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! Encryption at rest, compatible with kube-apiserver: each reads the values that the other wrote.
 //!
-//! A configuration (`configuration`) becomes a table of providers by resource (`resources`). A value is written by the
-//! first provider of its resource and read by whichever provider's prefix it has (`chain`). KMS plugins are asked over
-//! gRPC (`kms`); a changed file replaces the table while the server runs (`reload`).
+//! A configuration (`configuration`) becomes a table of providers by resource (`resources`). A value is encrypted by
+//! the first provider of its resource and decrypted by the provider of its prefix (`chain`). KMS plugins are called
+//! over gRPC (`kms`); a changed file replaces the table while the server runs (`reload`).
 
 mod aes;
 mod chain;

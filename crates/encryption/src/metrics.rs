@@ -53,7 +53,7 @@ pub struct Metrics {
 struct Recent(Mutex<VecDeque<Vec<String>>>);
 
 impl Recent {
-    /// Notes a use, and gives back those that have not been used for the longest time where there are too many.
+    /// Notes a use; returns the longest unused series beyond the limit.
     fn touch(&self, labels: Vec<String>) -> Vec<Vec<String>> {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.back() != Some(&labels) {
@@ -66,7 +66,7 @@ impl Recent {
 }
 
 impl Metrics {
-    /// `identity` is the name of this server among those that share a store.
+    /// `identity` is the name of this server among its peers on the store.
     pub fn new(registry: &Registry, identity: &str) -> Metrics {
         let controller = |name: &str| format!("apiserver_encryption_config_controller_{name}");
         let envelope = |name: &str| format!("apiserver_envelope_encryption_{name}");

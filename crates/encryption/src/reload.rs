@@ -19,8 +19,8 @@ const HEALTH_INTERVAL: Duration = Duration::from_millis(100);
 const HEALTH_MIN: Duration = Duration::from_secs(10);
 
 impl Encryption {
-    /// Follows the file for as long as it is polled. One that cannot be used leaves what is there as it is, and is
-    /// tried again.
+    /// Follows the file for as long as it is polled. An invalid one leaves the encryption unchanged, and is tried
+    /// again.
     pub async fn follow_file(&self, path: &Path, configuration: &crate::Configuration) {
         let mut applied = configuration.hash.clone();
         let mut looks = tokio::time::interval(LOOK_EVERY);

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use pintle_store::transformer::KeyTag;
 
-/// The tag of what these parts say together; never that of plain values.
+/// The tag of these parts together; never that of plain values.
 pub(crate) fn tag(parts: &[&[u8]]) -> KeyTag {
     let mut context = Context::new(&SHA256);
     for part in parts {

@@ -149,7 +149,7 @@ fn check_provider<'a>(
     }
 }
 
-/// A provider as upstream's messages have it, without what is secret in it.
+/// A provider in upstream's messages, without its secrets.
 fn shown(provider: &Value) -> String {
     let section = |(name, type_name): &(&str, &str)| {
         let is_there = provider.get(name).is_some_and(|section| !section.is_null());
@@ -244,7 +244,7 @@ fn check_endpoint(endpoint: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// The scheme of a URL, lower-cased by its grammar; empty where there is none. Go's errors.
+/// The scheme of a URL in lower case; empty without one. Errors are Go's.
 fn scheme(url: &str) -> Result<&str, String> {
     let failed = |why: &str| format!("parse {}: {why}", pintle_object::field::quote(url));
     if url.bytes().any(|byte| byte < b' ' || byte == 0x7f) {

@@ -33,7 +33,7 @@ pub fn write(line: &Line, out: &mut String) {
     out.push_str("}\n");
 }
 
-/// Numbers that are none have no form in JSON.
+/// Whether a number has a form in JSON.
 fn is_json(text: &str) -> bool {
     !matches!(text, "NaN" | "inf" | "-inf")
 }

@@ -23,7 +23,7 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// Whether errors go to standard error and everything else to standard output.
     pub is_split: bool,
-    /// Bytes of what goes to standard output that may wait.
+    /// The bytes that standard output may buffer.
     pub buffer_bytes: usize,
     /// The longest time that they may wait.
     pub flush_every: Duration,

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-/// A value, as far as the formats tell values apart.
+/// A value, as far as the formats differ by type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shown {
     Text(String),
-    /// Numbers and truth: they stand without quotes.
+    /// A number or a boolean: written without quotes.
     Plain(String),
 }
 
@@ -46,7 +46,7 @@ impl Line {
     fn push(&mut self, field: &Field, value: Shown) {
         match (field.name(), value) {
             ("message", Shown::Text(text) | Shown::Plain(text)) => self.message = text,
-            // klog's name for what went wrong.
+            // klog's name of the field for an error.
             ("error", value) => self.fields.insert(0, ("err", value)),
             (name, value) => self.fields.push((name, value)),
         }

@@ -20,14 +20,14 @@ impl Output {
         Output { info: None, error: Mutex::new(Box::new(io::stderr())) }
     }
 
-    /// Errors apart; lines that are none wait in a buffer until it is full or flushed.
+    /// Errors to standard error; other lines are buffered until the buffer is full or flushed.
     pub fn split(buffer_bytes: usize) -> Output {
         let info: Box<dyn Write + Send> = Box::new(io::stdout());
         let info = BufWriter::with_capacity(buffer_bytes.min(BUFFER_BYTES_MAX), info);
         Output { info: Some(Mutex::new(info)), ..Output::together() }
     }
 
-    /// Writes a line. A log that cannot be written stops nobody.
+    /// Writes a line. Failures to write are ignored.
     pub fn write(&self, line: &str, is_error: bool) {
         match &self.info {
             Some(info) if !is_error => {

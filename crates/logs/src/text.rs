@@ -30,7 +30,7 @@ pub fn write(line: &Line, process: u32, out: &mut String) {
         let _ = write!(out, " {name}=");
         match value {
             Shown::Plain(text) => out.push_str(text),
-            // Lines of a value stand below each other, where none can be taken for one of the log.
+            // The lines of a value are indented, so that none can be taken for a line of the log.
             Shown::Text(text) if text.contains('\n') => {
                 out.push_str("<\n");
                 text.lines().for_each(|part| {

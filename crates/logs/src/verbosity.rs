@@ -20,8 +20,8 @@ const LIBRARIES_ALL: u8 = 10;
 /// The verbosity of files whose names fit a pattern (`--vmodule`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
-    /// A name without `.rs`, in which `*` stands for anything and `?` for one character. With a slash it is held
-    /// against the whole path.
+    /// A name without `.rs`, in which `*` stands for any text and `?` for one character. With a slash it is matched
+    /// with the whole path.
     pub pattern: String,
     pub verbosity: u8,
 }
@@ -49,7 +49,7 @@ impl Verbosity {
     /// Another verbosity from now on; modules keep theirs.
     pub fn set(&self, everywhere: u8) {
         self.0.everywhere.store(everywhere, Ordering::Relaxed);
-        // Decisions for single places in the code are made anew.
+        // Cached decisions for single places in the code are made again.
         tracing::callsite::rebuild_interest_cache();
     }
 

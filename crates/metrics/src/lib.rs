@@ -1,8 +1,8 @@
 //! Metrics: counters, gauges, histograms and summaries in upstream's families, and their text for Prometheus.
 //!
 //! `families.txt` is the table of all families that may be served: names, labels, buckets, help and stability. A crate
-//! that counts gets a `Registry` from whoever makes it, asks it for its families by name once, keeps what it gets, and
-//! counts without asking again:
+//! that counts gets a `Registry` when it is set up, looks up its families by name once, and counts without further
+//! lookups:
 //!
 //! ```text
 //! let rejected = registry.counters("apiserver_audit_error_total");      at the start
@@ -10,9 +10,9 @@
 //! of_log.inc();                                                         one atomic addition
 //! ```
 //!
-//! A family is served from when somebody asks for it, one with labels from its first series. Values that are known
-//! somewhere else are set by a function that is called before each scrape (`Registry::on_scrape`). Values of labels
-//! never come from what an unauthenticated client says; the number of series is bounded all the same.
+//! A family is served as soon as some code uses it, one with labels from its first series. Values that are known
+//! elsewhere are set by a function that is called before each scrape (`Registry::on_scrape`). Values of labels never
+//! come from the content of an unauthenticated request; the number of series is bounded all the same.
 
 mod families;
 mod registry;

@@ -47,7 +47,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// The families of `/metrics`, with those that tell of the registry itself.
+    /// The families of `/metrics`, with those about the registry itself.
     pub fn new(options: MetricsOptions) -> Registry {
         let registry = Registry::empty(options, families::all());
         let own = registry.counters(UNEXPECTED);
@@ -61,8 +61,8 @@ impl Registry {
         registry
     }
 
-    /// The families of `/metrics/slis`, under the same options. Of the process upstream tells there itself when it began,
-    /// and not by Prometheus' collector.
+    /// The families of `/metrics/slis`, under the same options. The process' start time there is upstream's own, not
+    /// that of Prometheus' collector.
     pub fn indicators(&self) -> Registry {
         let mut families = families::all();
         families

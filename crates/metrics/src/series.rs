@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Series of one family, at most; what comes after them is counted and not shown.
+/// The number of series in one family; further ones are counted and not served.
 const SERIES_MAX: usize = 16 << 10;
-/// The value of a label whose own is not among those that the administrator allows.
+/// The label value in place of those that the administrator has not listed.
 const UNEXPECTED: &str = "unexpected";
 
 pub type Counters = Series<Counter>;
@@ -32,7 +32,7 @@ struct SeriesInner<V> {
     allowed: Vec<Option<Allowed>>,
     unexpected: Counter,
     hasher: RandomState,
-    /// By the hash of the labels, so that nobody has to make a key to look a value up.
+    /// By the hash of the labels, so that a lookup needs no key.
     found: RwLock<Found<V>>,
 }
 
@@ -128,7 +128,7 @@ pub fn same(one: &str, other: &str) -> bool {
 /// The values that a label may have.
 pub type Allowed = Arc<[String]>;
 
-/// A family that somebody counts.
+/// A family in use.
 #[derive(Clone)]
 pub(crate) enum SeriesOf {
     Counters(Counters),

@@ -65,7 +65,7 @@ fn summary(family: &Family, labels: &[Box<str>], summary: &Summary, out: &mut St
     line(family, "_count", (labels, None), &count.to_string(), out);
 }
 
-/// Labels, and one more that stands after them.
+/// Labels, and one more after them.
 type Labels<'a> = (&'a [Box<str>], Option<(&'a str, &'a str)>);
 
 fn line(family: &Family, suffix: &str, (labels, more): Labels<'_>, value: &str, out: &mut String) {

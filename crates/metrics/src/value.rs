@@ -34,7 +34,7 @@ struct Float(AtomicU64);
 #[derive(Debug)]
 struct Buckets {
     bounds: Arc<[f64]>,
-    /// One for each bound, and one for what is above all.
+    /// One count for each bound, and one for values above all of them.
     counts: Box<[AtomicU64]>,
     sum: Float,
 }
@@ -59,7 +59,7 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Takes over what is counted somewhere else.
+    /// Sets the count to one that is kept elsewhere.
     pub fn set(&self, count: u64) {
         self.0.store(count, Ordering::Relaxed);
     }
@@ -106,8 +106,7 @@ impl Histogram {
         self.0.sum.add(value * times as f64);
     }
 
-    /// Takes over what is observed somewhere else: how many observations are at most each bound, how many there are in
-    /// all, and their sum.
+    /// Sets the observations to those made elsewhere: the number up to each bound, the number of all, and their sum.
     pub fn replace(&self, cumulative: &[u64], count: u64, sum: f64) {
         let mut before = 0;
         let bounds = cumulative.iter().copied().take(self.0.bounds.len());

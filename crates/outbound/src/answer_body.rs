@@ -111,7 +111,7 @@ impl Default for Unpacking {
 }
 
 impl Unpacking {
-    /// The next bytes that can be had without more packed ones.
+    /// The next unpacked bytes that need no more packed ones.
     fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
         while let Some(mut packed) = self.packed.pop_front() {
             let now = packed.split_to(packed.len().min(UNPACK_BYTES));

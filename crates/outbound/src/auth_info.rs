@@ -1,5 +1,5 @@
-//! `AuthInfos`: how webhooks of admission and conversion are told who calls them: the users of a kubeconfig file,
-//! named by the hosts that they are meant for (`apiserver/pkg/util/webhook/authentication.go` upstream).
+//! `AuthInfos`: the credentials for webhooks of admission and conversion: the users of a kubeconfig file, named by the
+//! hosts that they are for (`apiserver/pkg/util/webhook/authentication.go` upstream).
 
 use crate::credential::{Credential, Impersonation};
 use crate::dial::join_host_port;
@@ -15,7 +15,7 @@ pub struct AuthInfo {
     pub impersonation: Impersonation,
 }
 
-/// The users of a file; nobody without one.
+/// The users of a file; empty without one.
 #[derive(Clone, Debug, Default)]
 pub struct AuthInfos {
     users: Users,
@@ -34,8 +34,8 @@ impl AuthInfos {
         Ok(AuthInfos { users: parse_users(text, dir)? })
     }
 
-    /// The user for a host and port: that of exactly this name, of `*.` and a suffix of it, both again without the
-    /// port where it is 443, the user `*`, that of the current context, or nobody.
+    /// The user for a host and port: that of exactly this name, of `*.` and a suffix of it, both again without the port
+    /// if it is 443, the user `*`, that of the current context, or none.
     pub fn of(&self, host: &str, port: u16) -> AuthInfo {
         let target = join_host_port(host, port);
         let found = self.named(&target).or_else(|| if port == 443 { self.named(host) } else { None });

@@ -101,7 +101,7 @@ const USER_AGENT: &str =
 const USER_AGENT: &str =
     concat!("kube-apiserver/v1.36 (linux/arm64) kubernetes/pintle-", env!("CARGO_PKG_VERSION"));
 
-/// Requests to one server: its address, who asks, and the transport that they take.
+/// Requests to one server: its address, credentials, and transport.
 pub struct Client {
     transport: Arc<Transport>,
     server: Url,
@@ -130,7 +130,7 @@ impl Client {
         self
     }
 
-    /// Acts as somebody else.
+    /// Adds an impersonated user.
     pub fn acting_as(mut self, whom: &Impersonation) -> Result<Client, String> {
         self.authorization = self.authorization.acting_as(whom)?;
         Ok(self)

@@ -23,7 +23,7 @@ pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const TUNNEL_ANSWER_BYTES_MAX: usize = 8 << 10;
 /// The most that a connection buffers of answers in HTTP/1.1.
 const HTTP1_BUFFER_BYTES: usize = 64 << 10;
-/// The most that is under way on one stream of HTTP/2, and on a connection whose streams all stand still.
+/// The HTTP/2 windows: unread bytes on one stream, and on a connection.
 const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 128;
 /// The silence after which a connection of HTTP/2 is pinged, and the timeout of the answer: upstream's.
@@ -47,7 +47,7 @@ pub(crate) enum Sender {
 pub(crate) struct Connected {
     pub sender: Sender,
     pub ends: Ends,
-    /// Whether the other side is a proxy that is told whole addresses.
+    /// Whether the other side is a proxy that takes absolute URIs.
     pub is_through_proxy: bool,
     pub proxy_authorization: Option<String>,
     /// Whether the server could have chosen HTTP/2.
@@ -166,7 +166,7 @@ async fn handshake(dialed: Dialed, is_http2: bool) -> Result<Sender, Failure> {
     Ok(Sender::Http1(sender))
 }
 
-/// Asks for a tunnel by CONNECT: what follows on the connection is between the client and the address.
+/// Opens a tunnel by CONNECT: further bytes on the connection are between the client and the address.
 pub(crate) async fn tunnel_to(
     dialed: &mut Dialed,
     address: &str,
@@ -181,7 +181,7 @@ pub(crate) async fn tunnel_to(
     let written = dialed.stream.write_all(request.as_bytes()).await;
     written.map_err(|error| broken(&dialed.ends, &error))?;
     dialed.stream.flush().await.map_err(|error| broken(&dialed.ends, &error))?;
-    // Byte by byte, since what follows the answer is not the proxy's.
+    // Byte by byte, since the bytes after the answer are not the proxy's.
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         if answer.len() >= TUNNEL_ANSWER_BYTES_MAX {

@@ -21,7 +21,7 @@ pub enum Credential {
     Basic(String),
 }
 
-/// Whom a client acts as: the headers `Impersonate-*`.
+/// The user that a client impersonates: the headers `Impersonate-*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Impersonation {
     pub user: String,
@@ -42,7 +42,7 @@ impl Authorization {
         Authorization { credential, impersonation: Vec::new(), file_token: Mutex::default() }
     }
 
-    /// Acts as somebody else.
+    /// Adds an impersonated user.
     pub fn acting_as(mut self, whom: &Impersonation) -> Result<Authorization, String> {
         let mut add = |name: &str, value: &str| {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;
@@ -104,7 +104,7 @@ impl Authorization {
     }
 }
 
-/// Without the value in what it says of a failure, since it is a secret.
+/// Makes a header; the error does not contain the value, since it is a secret.
 fn header(scheme: &str, value: &str) -> Result<HeaderValue, Failure> {
     let value = HeaderValue::from_str(&format!("{scheme} {value}"));
     let bad = |_| Failure::Unreachable("net/http: invalid header field value for \"Authorization\"".into());

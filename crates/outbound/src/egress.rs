@@ -79,7 +79,7 @@ impl Egress {
         Egress::parse(&text).map_err(|why| format!("{shown}: {why}"))
     }
 
-    /// Reads a configuration; what cannot be done is an error, since the way around it may be forbidden.
+    /// Reads a configuration. Unsupported settings are errors, since a direct connection may be forbidden.
     pub fn parse(text: &str) -> Result<Egress, String> {
         let document = KIND.read(text)?;
         let mut egress = Egress::default();
@@ -192,7 +192,7 @@ fn proxy_tls(tls: &Value) -> Result<Tls, String> {
     })
 }
 
-/// A proxy that is asked for a tunnel to each address.
+/// A proxy that opens a tunnel to each address.
 enum Through {
     Tcp { url: Url, tls: Option<Box<Fresh>> },
     Uds(PathBuf),

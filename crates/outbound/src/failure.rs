@@ -3,12 +3,12 @@
 use crate::verify::OldCertificate;
 use std::fmt;
 
-/// The words are for logs and for those who may see them; they hold no secrets.
+/// A failed call. Messages are for logs and for authorized readers; they hold no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// No connection, or none that could be trusted.
     Unreachable(String),
-    /// A certificate of a kind that is believed no longer.
+    /// A certificate of an outdated kind.
     Untrusted(OldCertificate, String),
     /// The connection broke with the call under way.
     Reset(String),
@@ -21,7 +21,7 @@ pub enum Failure {
     },
     /// An answer that makes no sense.
     Nonsense(String),
-    /// As many requests as may wait for the server do so already.
+    /// Too many requests wait for the server already.
     Overloaded,
 }
 

@@ -1,4 +1,4 @@
-//! `CertificateFaults`: what is counted of servers whose certificates are of a kind that clients believe no longer.
+//! `CertificateFaults`: the counters of servers whose certificates are of outdated kinds.
 //! (`k8s.io/apiserver/pkg/util/x509metrics`.)
 
 use crate::failure::Failure;

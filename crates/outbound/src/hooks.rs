@@ -175,10 +175,10 @@ pub struct HookClient {
 }
 
 impl HookClient {
-    /// Posts a document and gives the answer whatever its code is. The webhook is told `said`, in whole seconds, as
-    /// the time that it has; `within` is what the caller waits. A webhook that answers with `Retry-After` is asked
-    /// again within that time. The body has a bound. Redirects are followed on the same server, as Go does it;
-    /// those to others are answers like others, since the configuration named this one.
+    /// Posts a document and returns the answer, whatever its code is. `said` is the timeout in the query, in whole
+    /// seconds; `within` is the actual one. A webhook that answers with `Retry-After` is called again within that time.
+    /// The body is bounded. Redirects are followed on the same server, as Go does it; those to others are returned as
+    /// answers, since the configuration named this server.
     pub async fn post(
         &self,
         body: Bytes,
@@ -275,7 +275,7 @@ fn clean_path(path: &str) -> String {
     escape_path(&out)
 }
 
-/// Escapes what a path must not hold as it is; what is escaped already stays so.
+/// Escapes the characters that a path must not contain; existing escapes stay.
 fn escape_path(path: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@%!'()*".contains(&byte);
     let byte = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };

@@ -97,8 +97,8 @@ const FILE: Fields = &[
     ("extensions", Form::Any),
 ];
 
-/// A file of the kind, whose fields are there once and of their types. Others are let through, as upstream does, and
-/// told in the log: a name that is misspelt is one of them.
+/// A file of the kind. Unknown and repeated fields are allowed, as upstream does, and logged: a misspelt name is one of
+/// them.
 fn document(text: &[u8]) -> Result<Value, String> {
     let read = yaml::parse(text).map_err(|error| error.0)?;
     let (version, kind) = (read.value.str_at(&["apiVersion"]), read.value.str_at(&["kind"]));
@@ -170,7 +170,7 @@ fn credential(user: &Value, files: &Files<'_>) -> Result<Credential, String> {
 
 fn secret(user: &Value, files: &Files<'_>) -> Credential {
     let text = |field: &str| user.str_at(&[field]);
-    // A file is read anew while it lasts, and so counts for more than what stands here.
+    // A token file is read again from time to time, and takes precedence.
     match (text("tokenFile"), text("token"), text("username")) {
         ("", "", "") => Credential::None,
         ("", "", name) => Credential::Basic(STANDARD.encode(format!("{name}:{}", text("password")))),

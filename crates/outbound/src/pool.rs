@@ -175,7 +175,7 @@ impl Pool {
         Lease { connection, origin, target, pool, _place: place }
     }
 
-    /// Closes connections that nobody used for long, for as long as there are some.
+    /// Closes connections after a long time without use, as long as there are any.
     fn sweep_later(self: &Arc<Pool>) {
         if self.is_swept.swap(true, Ordering::Relaxed) {
             return;

@@ -33,7 +33,7 @@ enum Exception {
         address: IpAddr,
         port: Option<u16>,
     },
-    /// A name with what is below it, or only the latter.
+    /// A domain with its subdomains, or only the latter.
     Domain {
         suffix: String,
         port: Option<u16>,
@@ -65,7 +65,7 @@ impl Proxies {
         })
     }
 
-    /// The proxy of a request to a server; none when it is asked directly.
+    /// The proxy for a server; none for a direct connection.
     pub fn of(&self, is_tls: bool, host: &str, port: u16) -> Option<&Proxy> {
         let proxy = if is_tls { self.https.as_ref() } else { self.http.as_ref() }?;
         let host = host.trim_end_matches('.').to_ascii_lowercase();

@@ -7,7 +7,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Response, Uri};
 use pintle_traces::{Library, Role, Span, SpanAttributes, is_recorded};
 
-/// Begins the span of a request, and tells the server of it. Headers that a client sent for itself are replaced.
+/// Begins the span of a request, and adds it to the headers. Such headers of a client are replaced.
 pub(crate) fn begin(request: &mut Request<RequestBody>) -> Span {
     let span = match is_recorded() {
         true => pintle_traces::current().child(
@@ -27,7 +27,7 @@ pub(crate) fn begin(request: &mut Request<RequestBody>) -> Span {
     span
 }
 
-/// Notes what became of a request.
+/// Notes the result of a request.
 pub(crate) fn end<B>(span: &Span, result: Result<&Response<B>, &Failure>) {
     if !span.is_recorded() {
         return;
@@ -62,7 +62,7 @@ fn described(attributes: &mut SpanAttributes, request: &Request<RequestBody>) {
     attributes.text("network.protocol.version", "1.1");
 }
 
-/// An address without what proves who asks.
+/// An address without user and password.
 fn without_user(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

@@ -1,4 +1,4 @@
-//! The client's side of TLS: whom to trust, and by which certificate to be known.
+//! The client's side of TLS: trusted authorities, and the client's own certificate.
 
 use crate::verify::ServerVerifier;
 use rustls_pki_types::pem::PemObject;
@@ -49,7 +49,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 /// The certificates of both sides of a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
-    /// The system's when there are none.
+    /// Absent for the system's.
     pub authorities: Option<Pem>,
     /// Whether any server is trusted.
     pub is_insecure: bool,
@@ -107,7 +107,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     if found.is_empty() { Err("unable to parse bytes as PEM block".into()) } else { Ok(found) }
 }
 
-/// The configurations without and with HTTP/2, made anew when a file changes.
+/// The configurations without and with HTTP/2, made again when a file changes.
 pub(crate) struct Fresh {
     tls: Tls,
     made: Mutex<([Option<SystemTime>; 3], Made)>,
@@ -125,7 +125,7 @@ impl Fresh {
         Ok(Fresh { tls, made: Mutex::new(made) })
     }
 
-    /// Files that have become unusable leave what was as it is.
+    /// The current configuration. Files that have become invalid leave it unchanged.
     pub fn config(&self, is_http2_allowed: bool) -> Arc<ClientConfig> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = self.tls.changed();

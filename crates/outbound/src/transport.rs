@@ -38,7 +38,7 @@ pub struct Settings {
     pub dialer: Arc<dyn Dialer>,
     pub proxies: Arc<Proxies>,
     pub limits: Limits,
-    /// Counts certificates that are believed no longer.
+    /// Counts certificates of outdated kinds.
     pub faults: CertificateFaults,
 }
 
@@ -127,7 +127,7 @@ impl Transport {
         Ok((answer(response, lease, false), Some(TokioIo::new(upgraded))))
     }
 
-    /// Notes what became of a request.
+    /// Notes the result of a request.
     fn end(&self, span: &Span, result: Result<&Response<Incoming>, &Failure>) {
         spans::end(span, result);
         if let Err(failure) = result {
@@ -281,7 +281,7 @@ fn address(uri: &Uri) -> Result<Address, Failure> {
     Ok(Address { is_tls, host, port })
 }
 
-/// Adds what names the server and the user of the address, where the request does not.
+/// Adds `Host`, and the credentials of the address, unless the request has them.
 fn name_host(request: &mut Request<RequestBody>) -> Result<(), Failure> {
     let authority = request.uri().authority().map(|authority| authority.as_str()).unwrap_or_default();
     let (user, host) = match authority.rsplit_once('@') {

@@ -112,7 +112,7 @@ async fn one_connection_serves_many_at_once_in_http2() {
     assert_eq!(server.connections.load(Ordering::Relaxed), 1);
 }
 
-/// All answers, asked for at once.
+/// The results of concurrent requests.
 async fn futures_of<T>(asked: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut pending: Vec<_> = asked.map(Box::pin).collect();
     let mut done: Vec<Option<T>> = pending.iter().map(|_| None).collect();

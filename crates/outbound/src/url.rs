@@ -55,7 +55,7 @@ impl Url {
     }
 }
 
-/// Host and port of an authority; the port is empty where there is none.
+/// Host and port of an authority; without a port it is empty.
 fn split_port(authority: &str) -> Option<(&str, &str)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;

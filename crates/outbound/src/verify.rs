@@ -1,4 +1,4 @@
-//! `ServerVerifier`: a server's certificate is believed as Go believes it, and refused in Go's words.
+//! `ServerVerifier`: verifies a server's certificate as Go does, with Go's errors.
 
 use pintle_object::time::Time;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// Judges certificates by what a client trusts; signatures must hold in any case.
+/// Verifies certificates by a client's trust; signatures of the handshake are verified in any case.
 #[derive(Debug)]
 pub(crate) struct ServerVerifier {
     trusted: Trusted,
@@ -104,7 +104,7 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-/// A kind of certificates that clients believe no longer.
+/// An outdated kind of certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldCertificate {
     /// It names its server nowhere but in its subject.

@@ -35,7 +35,7 @@ impl Webhook {
         Ok(Webhook { client, target: path, backoff, try_max: TRY_MAX }.within(TRY_MAX))
     }
 
-    /// Gives each try this long, and tells the other side so.
+    /// Sets the timeout of each try, and adds it to the query.
     pub fn within(mut self, try_max: Duration) -> Webhook {
         let path = self.target.split('?').next().unwrap_or("/");
         let time = pintle_object::time::format_duration(i64::try_from(try_max.as_nanos()).unwrap_or(0));
@@ -61,7 +61,7 @@ impl Webhook {
         }
     }
 
-    /// Posts a body and reads no document. Whatever fails is tried again, up to the time of the caller.
+    /// Posts a body without reading a document. All failures are retried, within the caller's time.
     pub async fn post(&self, body: Bytes) -> Result<(), Failure> {
         let mut tries = 0;
         loop {

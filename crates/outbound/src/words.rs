@@ -9,7 +9,7 @@ use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 /// The text of the deadline of a context.
 pub const DEADLINE: &str = "context deadline exceeded";
 
-/// `Get "https://..."`: the beginning of what Go's HTTP client says of a request.
+/// `Get "https://..."`: the beginning of Go's errors about a request.
 pub fn request(method: &str, url: &str) -> String {
     let mut chars = method.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
@@ -107,7 +107,7 @@ fn http2(error: &h2::Error, ends: &Ends) -> String {
     }
 }
 
-/// An error of TLS: a certificate that is not believed, an alert of the other side, or no TLS at all.
+/// An error of TLS: an invalid certificate, an alert of the other side, or no TLS at all.
 pub fn tls(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(error) => {

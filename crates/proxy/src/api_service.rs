@@ -35,7 +35,7 @@ pub struct Ways {
     pub identity: Option<(Pem, Pem)>,
     /// Whether redirects are refused (`--aggregator-reject-forwarding-redirect`).
     pub rejects_redirects: bool,
-    /// Counts certificates that are believed no longer.
+    /// Counts certificates of outdated kinds.
     pub faults: CertificateFaults,
 }
 
@@ -118,7 +118,7 @@ impl ApiServices {
             is_insecure: spec.bool_at(&["insecureSkipTLSVerify"]),
             server_name: format!("{}.{}.svc", service.name, service.namespace),
         };
-        // Connections are kept while what they rest on stays.
+        // Connections are kept as long as the trust is unchanged.
         let transport = match old.filter(|old| old.trust == trust) {
             Some(old) => old.transport.clone(),
             None => self.transport(&trust),
@@ -172,8 +172,7 @@ impl ApiServices {
         self.changed.subscribe()
     }
 
-    /// Passes a request on. Its path and query are the client's; what says who asks is put in the place of the client's
-    /// own words.
+    /// Passes a request on. Its path and query are the client's; headers about the user are replaced.
     pub async fn forward(&self, remote: &Remote, incoming: Incoming, user: &User) -> Result<Reply, Refused> {
         if !remote.is_available {
             return Err(unavailable());

@@ -24,7 +24,7 @@ impl Buffer {
         Ok(&self.bytes[..count])
     }
 
-    /// Adapts the size to what was read last.
+    /// Adapts the size to the number of bytes read last.
     pub fn adapt(&mut self, count: usize) {
         if count == self.bytes.len() && count < BUFFER_BYTES_MAX {
             self.bytes.resize(count * 2, 0);

@@ -6,7 +6,7 @@ use pintle_object::{Value, json};
 pub const VERSIONS: [&str; 5] =
     ["v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io"];
 
-/// The reason of a Status that tells the code of a process.
+/// The reason of a Status with the exit code of a process.
 pub const NON_ZERO_EXIT: &str = "NonZeroExitCode";
 
 /// The form of errors in a version of the protocol.
@@ -35,7 +35,7 @@ impl ChannelVersion {
         }
     }
 
-    /// The status of a process by what was said of errors, in JSON with upstream's order of fields.
+    /// The status of a process from its error stream, in JSON with upstream's order of fields.
     pub fn status(self, said: &[u8]) -> String {
         let outcome = match said {
             [] => Ok(()),

@@ -13,12 +13,12 @@ use pintle_object::{Reason, Status};
 use pintle_outbound::{Failure, Pending, RequestBody, Stream, Transport, Upgraded};
 use std::net::IpAddr;
 
-/// A request as the client sent it, without what says who asks.
+/// A request as the client sent it, without headers about its user.
 pub struct Incoming {
     pub method: Method,
     /// Without escapes.
     pub path: String,
-    /// As it came; empty when there is none.
+    /// As it was sent; empty without one.
     pub query: String,
     /// The host that the client asked.
     pub host: String,
@@ -35,7 +35,7 @@ pub type Serve = Box<dyn FnOnce(Box<dyn Stream>) -> Pending<'static, ()> + Send>
 /// The reply to the client.
 pub enum Reply {
     Answer(Response<AnswerBody>),
-    /// The head of an answer of 101, and what happens after it.
+    /// The head of a 101 answer, and the task that serves the upgraded connection.
     Upgrade(HeaderMap, Serve),
 }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Headers by which the API server is told who asks; those behind it must not see or believe them.
+/// Headers by which clients authenticate to the API server, which servers behind it must not see or trust.
 const IDENTITY: [&str; 8] = [
     "x-remote-user",
     "x-remote-uid",
@@ -22,7 +22,7 @@ const IDENTITY: [&str; 8] = [
 ];
 const IDENTITY_PREFIXES: [&str; 2] = ["x-remote-extra-", "impersonate-extra-"];
 
-/// Removes what says who asks.
+/// Removes the headers about the user.
 pub fn strip_identity(headers: &mut HeaderMap) {
     headers.remove(AUTHORIZATION);
     for name in IDENTITY.iter().filter(|name| **name != "proxy-connection") {
@@ -36,7 +36,7 @@ pub fn strip_identity(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes what is about the connection and not about the message.
+/// Removes the hop-by-hop headers.
 pub fn strip_hops(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -71,7 +71,7 @@ pub fn of_request(headers: &mut HeaderMap, peer: Option<IpAddr>) {
     add_forwarded(headers, peer);
 }
 
-/// Adds the client to those that the request came through.
+/// Adds the client to `X-Forwarded-For`.
 pub fn add_forwarded(headers: &mut HeaderMap, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     let prior: Vec<&str> =
@@ -82,7 +82,7 @@ pub fn add_forwarded(headers: &mut HeaderMap, peer: Option<IpAddr>) {
     }
 }
 
-/// Removes what tells browsers who may read the answer: that is the API server's to say.
+/// Removes the CORS headers, which only the API server may set.
 pub fn strip_cors(headers: &mut HeaderMap) {
     for name in ["credentials", "headers", "methods", "origin"] {
         headers.remove(format!("access-control-allow-{name}").as_str());

@@ -46,7 +46,7 @@ pub struct Rewriter {
 }
 
 impl Rewriter {
-    /// The part of a page that can be told now.
+    /// The part of a page that can be output now.
     pub fn push(&mut self, bytes: &[u8], rewrite: &dyn Fn(&str) -> Option<String>) -> Vec<u8> {
         self.pending.extend_from_slice(bytes);
         self.drain(false, rewrite)
@@ -230,7 +230,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// A value at the beginning of a text, and what follows it.
+/// A value at the beginning of a text, and the rest.
 fn unquoted(text: &str) -> (&str, &str) {
     if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         let text = &text[1..];
@@ -263,7 +263,7 @@ fn unescape(text: &str) -> String {
     out + rest
 }
 
-/// The character that a reference at the beginning of a text stands for, and the reference's length.
+/// The character of a reference at the beginning of a text, and the reference's length.
 fn reference(text: &str) -> Option<(usize, String)> {
     if let Some(number) = text.strip_prefix("&#") {
         let (digits, radix) = match number.strip_prefix(['x', 'X']) {
@@ -282,7 +282,7 @@ fn reference(text: &str) -> Option<(usize, String)> {
     Some((end + 1, (*character).to_string()))
 }
 
-/// Escapes what Go's `html.EscapeString` does, and leaves references that were not resolved.
+/// Escapes the characters of Go's `html.EscapeString`, and leaves unresolved references.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {

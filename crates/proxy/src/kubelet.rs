@@ -17,7 +17,7 @@ const WAITING_MAX: usize = 128;
 #[derive(Clone, Debug, Default)]
 pub struct KubeletFlags {
     pub preferred_address_types: Vec<String>,
-    /// The port of nodes that tell none.
+    /// The port of nodes without one in their status.
     pub port: u16,
     pub certificate_authority: Option<PathBuf>,
     pub client_certificate: Option<PathBuf>,

@@ -1,6 +1,6 @@
-//! Requests that lead through to kubelets, Pods and Services: passed on with or without an upgrade, logs, and
-//! streams of processes and ports, translated between WebSocket and SPDY where both sides speak different ones.
-//! Objects are given by the caller: nothing here knows the store.
+//! Proxied requests to kubelets, Pods and Services: passed on with or without an upgrade, logs, and streams of
+//! processes and ports, translated between WebSocket and SPDY where the two sides differ. The caller passes objects:
+//! nothing here knows the store.
 
 mod api_service;
 pub mod copy;

@@ -5,14 +5,14 @@ use hyper::Uri;
 use pintle_object::Status;
 use pintle_outbound::join_host_port;
 
-/// An address with a path that has no escapes yet, and a query that has them.
+/// An address with an unescaped path, and an escaped query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Location {
     pub is_tls: bool,
     /// With the port, if there is one, and brackets around IPv6 addresses.
     pub host: String,
     pub path: String,
-    /// Empty when there is none.
+    /// Empty without one.
     pub query: String,
 }
 

@@ -41,7 +41,7 @@ pub async fn open(transport: &Transport, location: &Location, pod: &str) -> Resu
     Err(refused(code, &text, pod))
 }
 
-/// A log as far as the kubelet tells it: where it is cut off, it ends. Nobody says how long it is.
+/// A log, as far as the kubelet sends it: it ends where it is cut off, since its length is unknown.
 struct FollowedLog(pintle_outbound::AnswerBody);
 
 impl HttpBody for FollowedLog {

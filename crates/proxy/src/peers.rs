@@ -21,7 +21,7 @@ pub const PROXIED: HeaderName = HeaderName::from_static("x-kubernetes-peer-proxi
 /// The name that certificates of all servers of a cluster are for.
 const SERVER_NAME: &str = "kubernetes.default.svc";
 
-/// The user who reads the discovery of others, and its media types: without the servers that those know of.
+/// The user that reads the discovery of peers, and its media types: without the APIs of their own peers.
 const READER: &str = "system:apiserver";
 const AUTHENTICATED: &str = "system:authenticated";
 const FORMS: HeaderValue = HeaderValue::from_static(
@@ -33,7 +33,7 @@ const DOCUMENT_MAX: Duration = Duration::from_secs(10);
 
 /// The addresses of other servers, by their identities.
 pub trait Addresses: Send + Sync {
-    /// Host and port; an error where the server has told nobody, or is gone.
+    /// Host and port; an error if the server has not published them, or is gone.
     fn address(&self, identity: &str) -> Result<String, String>;
 }
 
@@ -151,13 +151,13 @@ impl Peers {
         self.found.load_full()
     }
 
-    /// Takes over what others serve.
+    /// Replaces the APIs of peers.
     pub fn set(&self, found: Found) {
         self.found.store(Arc::new(found));
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// Counts the changes of what others serve.
+    /// The number of changes of the APIs of peers.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
@@ -194,7 +194,7 @@ impl Peers {
         pass_on(&self.transport, address, incoming, user).await
     }
 
-    /// Reads what a server serves. What could be read is given with the reason why not all could.
+    /// Reads the discovery of a server. A partial result comes with the error about the rest.
     pub async fn discover(&self, identity: &str) -> (PeerApis, Result<(), String>) {
         let mut apis = PeerApis::default();
         let address = match self.addresses.address(identity) {
@@ -261,7 +261,7 @@ impl PeerMetrics {
         self.passed.with(&[&code.to_string(), group, resource, version]).inc();
     }
 
-    /// Counts a request that could not be passed on, since nobody knows where to.
+    /// Counts a request that could not be passed on for lack of an address.
     pub fn failed(&self, [group, version, resource]: [&str; 3]) {
         self.failed.with(&[group, resource, "endpoint_resolution", version]).inc();
     }

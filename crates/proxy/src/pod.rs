@@ -43,7 +43,7 @@ pub fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
     }
 }
 
-/// The node that a Pod runs on, for what needs one.
+/// The node that a Pod runs on, or an error if it has none.
 pub fn node(pod: &Value) -> Result<&str, Status> {
     match pod.str_at(&["spec", "nodeName"]) {
         "" => {
@@ -54,7 +54,7 @@ pub fn node(pod: &Value) -> Result<&str, Status> {
     }
 }
 
-/// The path of a kubelet for one of a Pod's containers, or for the Pod when there is none.
+/// The kubelet's path for one of a Pod's containers, or for the Pod without one.
 fn path(of: &str, pod: &Value, container: &str) -> String {
     let (namespace, name) = (pod.str_at(&["metadata", "namespace"]), pod.str_at(&["metadata", "name"]));
     let container = if container.is_empty() { String::new() } else { format!("/{container}") };

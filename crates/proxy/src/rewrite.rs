@@ -1,4 +1,4 @@
-//! Answers whose links and redirects lead through the server: `apimachinery/pkg/util/proxy/transport.go` upstream.
+//! Rewriting of links and redirects in proxied answers: `apimachinery/pkg/util/proxy/transport.go` upstream.
 
 use crate::html::Rewriter;
 use crate::url::{self, Url};
@@ -31,7 +31,7 @@ pub struct Rewriting {
     /// The other server's host, and the host that the client asked.
     pub source_host: String,
     pub request_host: String,
-    /// The scheme of links where they name the other server itself, as it is asked by its own name.
+    /// The scheme of links to the other server's own host name.
     pub scheme: Option<&'static str>,
 }
 
@@ -93,7 +93,7 @@ impl Rewriting {
     }
 }
 
-/// A short page comes with its length, as Go's servers tell what they keep until their handler is done.
+/// Adds a `Content-Length` to a short page, as Go's servers do for buffered answers.
 async fn with_length(headers: &mut HeaderMap, mut page: AnswerBody) -> AnswerBody {
     let mut read: VecDeque<Bytes> = VecDeque::new();
     let mut len = 0;

@@ -36,14 +36,13 @@ pub struct RemoteDocument {
 }
 
 impl RemoteDocument {
-    /// A header's value; empty where there is none.
+    /// A header's value; empty without one.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 }
 
-/// Passes a request on to `address`. Its path and query are the client's; what says who asks is put in the place of the
-/// client's own words.
+/// Passes a request on to `address`. Its path and query are the client's; headers about the user are replaced.
 pub async fn pass_on(
     transport: &Transport,
     address: &str,
@@ -90,8 +89,8 @@ pub async fn document(path: &str, reply: Result<Reply, Refused>) -> Result<Remot
     Ok(RemoteDocument { status: parts.status.as_u16(), headers: parts.headers, body: bytes.freeze() })
 }
 
-/// Says who asks, in the headers that other servers believe of whom they know by certificate. A name that no header can
-/// carry is refused: without it the request would be somebody else's.
+/// Sets the user in the headers that aggregated servers trust by client certificate. A name that no header can carry is
+/// refused: without it the request would have another user.
 pub fn set_user(to: &mut HeaderMap, user: &User) -> Result<(), String> {
     headers::strip_identity(to);
     add(to, "x-remote-user", &user.name)?;
@@ -108,7 +107,7 @@ pub fn set_user(to: &mut HeaderMap, user: &User) -> Result<(), String> {
     Ok(())
 }
 
-/// A key as part of a header's name: what may not stand there is escaped as in URLs.
+/// A key as part of a header's name: characters that are not allowed are escaped as in URLs.
 fn escape_key(key: &str) -> String {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
     let one = |byte: u8| if is_legal(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };

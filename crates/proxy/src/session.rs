@@ -26,14 +26,14 @@ const EARLY_BYTES_MAX: usize = 256 << 10;
 /// The longest message about the size of a terminal.
 const RESIZE_BYTES_MAX: usize = 4 << 10;
 
-/// Which streams a process has, and how it tells its end.
+/// The streams of a process, and the form of its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
     pub streams: Streams,
     pub version: ChannelVersion,
 }
 
-/// The numbers of a kubelet's streams, 0 where there is none.
+/// The ids of a kubelet's streams, 0 for missing ones.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ids {
     error: u32,
@@ -68,7 +68,7 @@ pub struct Session<W, K> {
     last: Lock<Instant>,
 }
 
-/// A session whose process has ended, with what its client is to hear.
+/// A session whose process has ended, with the status for its client.
 pub struct Ended<W, S> {
     pub status: String,
     pub client: websocket::FrameWriter<W>,
@@ -76,15 +76,14 @@ pub struct Ended<W, S> {
 }
 
 impl<W, S: AsyncRead + AsyncWrite + Unpin> Ended<W, S> {
-    /// Reads what the kubelet still says: a connection that is closed over it would be reset, and what was told last
-    /// be lost with it.
+    /// Reads the rest of the kubelet's output: closing the connection earlier would reset it, and lose its last bytes.
     pub async fn drain(mut self) {
         let rest = async { while let Ok(Some(_)) = self.reader.next().await {} };
         let _ = tokio::time::timeout(CLOSE_MAX, rest).await;
     }
 }
 
-/// A part of what came before all streams were open.
+/// A part of the data that came before all streams were open.
 struct Early {
     stream: u32,
     data: Vec<u8>,
@@ -133,7 +132,7 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
         Some(Ended { status, client: session.client.into_inner(), reader })
     }
 
-    /// From the kubelet to the client, to the end of the process: what was said of errors.
+    /// Copies from the kubelet to the client until the process ends; returns the content of the error stream.
     async fn down(&self, reader: &mut spdy::FrameReader<ReadHalf<S>>, early: Vec<Early>) -> Result<Vec<u8>> {
         let Ids { error, stdout, stderr, .. } = self.ids;
         let waits_for = [error, stdout, stderr].into_iter().filter(|id| *id != 0).collect();
@@ -175,7 +174,7 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
         }
         if is_last {
             progress.waits_for.retain(|id| *id != stream);
-            // A kubelet that reads no more input is told that there is none.
+            // The stream is closed for a kubelet that reads no more input.
             if stream == stdin {
                 self.finish(stdin).await?;
             }
@@ -272,7 +271,7 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Waits until nothing was heard of the client for long.
+    /// Waits until the client has been silent for too long.
     async fn idle(&self) {
         loop {
             let quiet = self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
@@ -327,7 +326,7 @@ async fn open<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     Ok((ids, early))
 }
 
-/// Waits for the reply to a new stream, and keeps what comes before it.
+/// Waits for the reply to a new stream, and keeps data that comes before it.
 async fn reply<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     wanted: u32,
     reader: &mut spdy::FrameReader<R>,

@@ -26,7 +26,7 @@ pub enum Framing {
     Lengths,
 }
 
-/// The protocols for what is read as bytes: those that a client may name, and their framing.
+/// The subprotocols for byte streams: those that a client may name, and their framing.
 pub fn bytes_protocol(named: &[String]) -> Option<(Option<&str>, Framing)> {
     if named.is_empty() {
         return Some((None, Framing::Binary));
@@ -41,7 +41,7 @@ pub fn bytes_protocol(named: &[String]) -> Option<(Option<&str>, Framing)> {
 /// The next bytes of a body; none at its end.
 pub type Next = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Bytes>> + Send>;
 
-/// Tells a body to its end, or until the client is gone. With a greeting, an empty message comes first.
+/// Sends a body to its end, or until the client is gone. With a greeting, an empty message comes first.
 pub async fn tell(client: Box<dyn Stream>, framing: Framing, has_greeting: bool, next: Next) {
     let (from, to) = tokio::io::split(client);
     let to = Mutex::new(websocket::FrameWriter::new(to));

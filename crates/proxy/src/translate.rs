@@ -21,11 +21,11 @@ const PROTOCOL: &str = "v5.channel.k8s.io";
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// The time that a client may take to read the status of its process.
 const STATUS_MAX: Duration = Duration::from_secs(10);
-/// The code of what could not be translated to its end.
+/// The code of a stream whose translation failed.
 const FAILED: u16 = 500;
 const STREAM_VERSION: &str = "x-stream-protocol-version";
 
-/// Whether a request asks for what is translated.
+/// Whether a request is for a translated stream.
 pub fn is_wanted(headers: &HeaderMap) -> bool {
     websocket::protocols(headers).is_some_and(|protocols| protocols.iter().any(|name| name == PROTOCOL))
 }
@@ -44,7 +44,7 @@ pub async fn serve(
 ) -> u16 {
     let (from, to) = tokio::io::split(client);
     let mut to = websocket::FrameWriter::new(to);
-    // The first message tells that the connection is there.
+    // The first message confirms the connection.
     let first = match streams {
         Streams { stdout: true, .. } => 1,
         Streams { stderr: true, .. } => 2,

@@ -46,7 +46,7 @@ pub async fn open(
                     "unable to upgrade: missing upgrade headers in response\n",
                 )));
             }
-            // A protocol that the client does not know is none.
+            // Subprotocols that the client does not offer are not used.
             let known = websocket::protocols(&asked).unwrap_or_default();
             let chosen = chosen.filter(|name| known.contains(name));
             match websocket::accept(&method, &asked, chosen.as_deref()) {

@@ -1,4 +1,4 @@
-//! `Url`: addresses as Go's `net/url` parses and prints them, for links and redirects that lead through the server.
+//! `Url`: addresses as Go's `net/url` parses and prints them, for rewritten links and redirects.
 
 /// The parts of an address, its path without escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,8 +112,7 @@ impl std::fmt::Display for Url {
     }
 }
 
-/// The scheme and what follows its colon; none of both where there is no scheme, and nothing at all for a colon that
-/// begins.
+/// The scheme and the rest after its colon; neither without a scheme, and none at all for a leading colon.
 fn scheme(text: &str) -> Option<Option<(&str, &str)>> {
     for (at, c) in text.char_indices() {
         match c {
@@ -140,7 +139,7 @@ fn is_host(host: &str) -> bool {
             .any(|byte| matches!(byte, b' ' | b'<' | b'>' | b'"' | b'\\' | b'^' | b'`' | b'{' | b'}'))
 }
 
-/// Bytes that stand in a path without an escape, as Go writes them.
+/// Bytes that need no escape in a path, as Go writes them.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte)
 }
@@ -158,7 +157,7 @@ pub fn escape_path(path: &str) -> String {
     out
 }
 
-/// Whether a path with escapes of somebody else's choice is one that Go keeps.
+/// Whether Go keeps the given escapes of a path.
 fn is_escaped(path: &str) -> bool {
     path.bytes().all(|byte| is_plain(byte) || b"!'()*[]%".contains(&byte))
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The revision below which no past state is read any more; shared by who moves it on and who reads.
+/// The compacted revision, below which no history is read; shared by its mover and its readers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compacted(Arc<AtomicU64>);
 
@@ -25,7 +25,7 @@ impl Compacted {
     }
 }
 
-/// The turns of a store that is its own: at each, what was the present one turn before becomes the oldest past.
+/// The periodic compaction of an embedded store: each turn compacts up to the revision of the turn before.
 #[derive(Debug)]
 pub(crate) struct Turns {
     /// Zero for never.

@@ -1,6 +1,6 @@
 //! The store: revisions, durable backends, and the watch cache that all reads come from.
 //!
-//! It sees keys, bytes and attributes, and knows nothing of what they mean.
+//! The store sees keys, bytes and attributes, and knows nothing of their meaning.
 
 mod attrs;
 pub mod backend;
@@ -39,7 +39,7 @@ pub use write::{Change, CommitError, Precondition, Write};
 /// A revision lies outside the window of recent events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone {
-    /// The oldest revision that can still be asked for.
+    /// The oldest revision that can still be read.
     pub oldest: Revision,
     pub current: Revision,
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// A point in the store's history; also the resourceVersion of what was written there. One counter for all keys.
+/// A point in the store's history; also the resourceVersion of the object written there. One counter for all keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
@@ -87,7 +87,7 @@ impl Object {
         Object { stored_as: read.stored_as, ..object }
     }
 
-    /// The object with what its value is encrypted with.
+    /// The object with the tag of the key that encrypted its value.
     pub(crate) fn tagged(self, tag: KeyTag) -> Object {
         let stored_as = (tag != KeyTag::PLAIN).then(|| Box::new(StoredAs::Encrypted(tag)));
         Object { stored_as, ..self }
@@ -103,7 +103,7 @@ impl Object {
         encodings.encoding(index, || encode(self))
     }
 
-    /// Keeps an encoding that was made elsewhere, in the place of what was kept.
+    /// Stores an encoding that was made elsewhere, replacing the cached one.
     pub fn keep_encoding(&self, index: usize, encoding: Bytes) {
         let encodings = self.encodings.get_or_init(|| Arc::new(Encodings::new(self.cache.clone())));
         encodings.replace(index, encoding);

@@ -10,8 +10,8 @@ pub const TOO_LARGE: &str = "etcdserver: request is too large";
 /// Bytes that etcd adds to a transaction before it measures it: the header with the request's number.
 const ENVELOPE_BYTES: usize = 14;
 
-/// The bytes of the request that a write makes to etcd: compare the key's revision, put the value, and for a key
-/// that should be there read what is there instead. A deletion is never large.
+/// The size of the etcd request for a write: a comparison of the key's revision, a put of the value, and for an
+/// expected key a read in case of a conflict. A deletion is never large.
 pub(crate) fn request_bytes(staged: &StagedWrite) -> usize {
     let StagedWrite { write, stored: Some(stored) } = staged else { return 0 };
     let key = field(write.key.as_str().len());

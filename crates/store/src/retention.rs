@@ -87,7 +87,7 @@ impl CompactionQueue {
         due
     }
 
-    /// Puts rows that were taken back, and drops those that were pushed last.
+    /// Puts taken rows back, and drops the last ones that were pushed.
     pub fn restore(&mut self, taken: Vec<CompactionCandidate>, pushed: usize) {
         for row in taken.into_iter().rev() {
             self.bytes += row.bytes;

@@ -34,7 +34,7 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub enum HistoricalReadError {
     Gone(Gone),
-    /// etcd could not be asked.
+    /// The call to etcd failed.
     Failed(CommitError),
 }
 
@@ -148,7 +148,7 @@ impl Store {
         })
     }
 
-    /// Reads everything that etcd holds, and begins to follow it. Others may write to it as well.
+    /// Reads all objects of etcd, and begins to follow it. Other servers may write to it as well.
     pub async fn connect(
         etcd: &etcd::EtcdOptions,
         prefixes: Vec<String>,
@@ -177,8 +177,8 @@ impl Store {
         CollectionId(index as u32)
     }
 
-    /// Reads the attributes of a collection's objects again: when its resource begins to be served, or selects by
-    /// other fields than before. Objects that `read` cannot read keep those that they have.
+    /// Reads the attributes of a collection's objects again: when its resource begins to be served, or its selectable
+    /// fields change. Objects that `read` cannot read keep their attributes.
     pub async fn reindex(
         &self,
         collection: CollectionId,
@@ -209,7 +209,7 @@ impl Store {
         matches!(self.backend, Backend::Etcd(_))
     }
 
-    /// Whether the store can be asked at all, and why not.
+    /// Whether the store answers, with the reason if not.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         match &self.backend {
             Backend::Embedded(EmbeddedStore { failure, .. }) => failure.get().cloned().map_or(Ok(()), Err),
@@ -334,8 +334,8 @@ impl Store {
         self.values.is_stale(object.key.as_str(), object.key_tag())
     }
 
-    /// Tries again to decrypt the values of a collection that could not be decrypted, as when a plugin answers again
-    /// or a key is known again. `attrs` reads the attributes of those that can be. Returns the number of the others.
+    /// Retries values of a collection that could not be decrypted, as when a plugin answers again or a key is known
+    /// again. `attrs` reads the attributes of decrypted ones. Returns the number of the others.
     pub async fn retry_unreadable(
         &self,
         collection: CollectionId,
@@ -417,7 +417,7 @@ impl Store {
         self.wake_watches();
     }
 
-    /// Lets all watches look at what else has become of their server.
+    /// Wakes all watches, so that they see the state of their server.
     pub fn wake_watches(&self) {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
         collections.iter().for_each(|collection| collection.wake_all());
@@ -447,7 +447,7 @@ impl Store {
         self.collection(collection).log().facts()
     }
 
-    /// Hears of each write from now on: what kind it was, and how long it took. Only the first observer hears.
+    /// Calls the observer with the kind and duration of each write from now on. Only the first observer is called.
     pub fn observe_writes(
         &self,
         observer: impl Fn(CollectionId, WriteKind, Duration) + Send + Sync + 'static,

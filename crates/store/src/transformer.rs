@@ -5,9 +5,9 @@
 //! recovery, etcd's pages and watch -> transform_from_storage -> plain value -> watch cache
 //! ```
 //!
-//! The cache holds plain values alone, with a tag that tells what they were encrypted with. A value that cannot be
-//! brought back stays in the cache as it was found, with the error, so that reads can be refused in its words and
-//! the key can still be deleted.
+//! The cache holds plain values only, each with a tag of the key that encrypted it. A value that cannot be decrypted
+//! stays in the cache as it is stored, with the error, so that reads can be refused in its words and the key can still
+//! be deleted.
 //!
 //! Both ways may wait for another server, and neither is ever asked while a lock is held. A store without a
 //! transformer stores values as they are.
@@ -20,9 +20,9 @@ use std::pin::Pin;
 /// The location of a value, which encryption binds it to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueContext<'a> {
-    /// The key in the store, which says what resource the value is of: `/registry/secrets/default/a`.
+    /// The key in the store, which identifies the value's resource: `/registry/secrets/default/a`.
     pub key: &'a str,
-    /// The authenticated data: the key as it stands in storage, below `--etcd-prefix`.
+    /// The authenticated data: the key as it is stored, below `--etcd-prefix`.
     pub authenticated: &'a [u8],
 }
 
@@ -35,7 +35,7 @@ impl KeyTag {
     pub const PLAIN: KeyTag = KeyTag(0);
 }
 
-/// A value on one side of the seam, and what it is encrypted with on the other.
+/// A value on one side of the seam, and the tag of its encryption on the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transformed {
     pub value: Bytes,
@@ -57,14 +57,14 @@ impl std::error::Error for TransformError {}
 /// The answer of a transformer, which may have to wait for it.
 pub type Transforming<'a> = Pin<Box<dyn Future<Output = Result<Transformed, TransformError>> + Send + 'a>>;
 
-/// Encrypts and decrypts stored values. One for the whole store; it knows by the key what to do, and may change its
-/// mind at any time, as when its configuration is read again.
+/// Encrypts and decrypts stored values. There is one for the whole store; it decides by the key, and may decide
+/// otherwise after its configuration is reloaded.
 pub trait Transformer: Send + Sync + fmt::Debug {
     /// Whether a value at a key is anything but stored as it is. Asked for each value, so it must be quick. Where it
     /// says no, the store refuses to read values that look encrypted, as upstream's identity does.
     fn covers(&self, key: &str) -> bool;
 
-    /// The plain value of what was found in storage, and what it was encrypted with.
+    /// Decrypts a stored value; returns it with the tag of its encryption.
     fn transform_from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a>;
 
     /// The bytes to store for a plain value, and the tag of the key that encrypts them.

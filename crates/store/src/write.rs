@@ -48,7 +48,7 @@ pub enum CommitError {
     NotEncrypted(TransformError),
     /// etcd refused the write, in its own words.
     Refused(String),
-    /// etcd could not be asked, or did not answer; in the latter case the write may have happened.
+    /// etcd could not be reached, or did not answer; in the latter case the write may have been made.
     Unavailable(String),
 }
 
@@ -68,7 +68,7 @@ impl CommitError {
 #[derive(Clone, Debug)]
 pub(crate) struct StagedWrite {
     pub write: Write,
-    /// The value in storage; of a deletion there is none.
+    /// The value in storage; none for a deletion.
     pub stored: Option<Transformed>,
 }
 

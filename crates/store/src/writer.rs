@@ -22,8 +22,8 @@ use tokio::sync::oneshot;
 const BATCH_MAX: usize = 1024;
 /// Bytes that share one sync at most.
 const BATCH_BYTES_MAX: usize = 16 << 20;
-/// Rows that one batch drops at most beyond twice those it adds, so that no batch pays for many. A write supersedes
-/// two rows at most, so what waits to be dropped never grows.
+/// Rows that one batch drops at most beyond twice those it adds, so that no batch pays for many others. A write
+/// supersedes at most two rows, so the waiting ones never grow in number.
 const DROPPED_EXTRA_MAX: usize = 256;
 /// The time between looks for objects whose time has come.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -221,7 +221,7 @@ impl Writer {
             }
         }
         for (sender, answer) in answers {
-            // The client may be gone; the write stands.
+            // The write is made even if its client is gone.
             let _ = sender.send(answer);
         }
     }
@@ -251,7 +251,7 @@ impl Writer {
         };
         self.compacted_revision = compacted_revision;
         self.superseded.restore(dropped, added);
-        // Nobody has seen the revisions of the batch.
+        // The revisions of the batch were not visible to anyone.
         self.last = rows.first().map_or(self.last, |row| Revision(row.revision.0 - 1));
         Err(CommitError::Refused(format!("the store has no space left for writes: {why}")))
     }

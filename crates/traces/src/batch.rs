@@ -18,7 +18,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 /// ExportLog when everything that had ended has been sent.
 pub(crate) type Flush = oneshot::Sender<()>;
 
-/// Sends what ends, until nothing can any more.
+/// Sends ended spans, until there can be no more.
 pub(crate) async fn run(
     exporter: Exporter,
     lost: Lost,
@@ -73,7 +73,7 @@ async fn fill(
     (batch, Next::Send)
 }
 
-/// Sends what has ended so far, in one try each.
+/// Sends the spans that have ended so far, in one try each.
 async fn flush_all(exporter: &Exporter, mut batch: Vec<EndedSpan>, ended: &mut mpsc::Receiver<EndedSpan>) {
     let send = async {
         loop {
@@ -96,7 +96,7 @@ async fn flush_all(exporter: &Exporter, mut batch: Vec<EndedSpan>, ended: &mut m
     }
 }
 
-/// The state of exports as the log was told of it.
+/// The state of exports as it was logged last.
 #[derive(Default)]
 struct ExportLog {
     is_failing: bool,
@@ -104,7 +104,7 @@ struct ExportLog {
 }
 
 impl ExportLog {
-    /// The first of many failures is told, and the success after them.
+    /// Logs the first of several failures, and the success after them.
     fn result(&mut self, result: Result<(), String>) {
         let was_failing = std::mem::replace(&mut self.is_failing, result.is_err());
         match result {

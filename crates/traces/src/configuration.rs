@@ -20,7 +20,7 @@ const FILE: Kind = Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TracingConfiguration {
     pub(crate) endpoint: Endpoint,
-    /// Of so many traces in a million that begin here; those that began elsewhere are kept where they are kept there.
+    /// The number of sampled traces in a million that begin here; others are sampled as their parents are.
     pub(crate) sampled_per_million: u32,
 }
 

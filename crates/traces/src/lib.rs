@@ -1,8 +1,8 @@
 //! Traces of requests: spans, their sampling, their way from other programs and on to them, and to a collector.
 //!
 //! A span is measured from its beginning until it is dropped. The innermost span of a task is its current one: spans
-//! that begin there are its children, and calls to others name it (`scope`). Without a tracer, and in traces that are
-//! not sampled, nothing is made and nothing allocated: attributes are closures that nobody calls then.
+//! that begin there are its children, and it is the parent of calls to other servers (`scope`). Without a tracer, and
+//! in traces that are not sampled, nothing is allocated: attributes are closures that are not called then.
 //!
 //! ```text
 //! request > Tracer::scope > enter("authentication") > Tracer::request > enter("Create") > ... > queue > export

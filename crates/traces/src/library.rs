@@ -1,6 +1,6 @@
 //! The library that makes a span, and the part that the span has in an exchange.
 
-/// The library that upstream's span of the same name is made by, which is what it is found by.
+/// The library that makes upstream's span of the same name: its instrumentation scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     /// Requests and answers of HTTP.

@@ -1,4 +1,4 @@
-//! `Parent`: where a span stands in the trace of all programs, and its text in the headers of W3C Trace Context.
+//! `Parent`: the position of a span in the trace of all programs, and its text in the headers of W3C Trace Context.
 
 use crate::ids::{SpanId, TraceId};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ pub(crate) const TRACEPARENT: &str = "traceparent";
 pub(crate) const TRACESTATE: &str = "tracestate";
 pub(crate) const BAGGAGE: &str = "baggage";
 
-/// Longer ones are not taken: 512 characters is what the recommendation asks for at least.
+/// The longest `tracestate` that is kept; the recommendation asks for at least 512 characters.
 const STATE_BYTES_MAX: usize = 2048;
 const STATE_MEMBERS_MAX: usize = 32;
 const BAGGAGE_BYTES_MAX: usize = 8192;
@@ -25,7 +25,7 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// The span of the program that sent these headers; none when there is none, or it is not well-formed.
+    /// The span of the client in these headers; none without them, or if they are malformed.
     pub fn of<'h>(header: impl Fn(&'static str) -> Option<&'h str>) -> Option<Parent> {
         let parent = Parent::parse(header(TRACEPARENT)?)?;
         Some(Parent { state: header(TRACESTATE).filter(|text| is_state(text)).map(Arc::from), ..parent })

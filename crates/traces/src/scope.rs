@@ -65,7 +65,7 @@ pub fn inject(write: impl FnMut(&'static str, &str)) {
 }
 
 impl Span {
-    /// Makes it the current span until what is returned is dropped. Outside of a scope nothing becomes current.
+    /// Makes it the current span until the returned value is dropped. Outside of a scope nothing becomes current.
     pub fn enter(self) -> Entered {
         let former = CURRENT.try_with(|current| current.replace(self.clone())).ok();
         Entered { span: self, former }

@@ -84,7 +84,7 @@ impl Span {
         Span(Some(Arc::new(SpanInner { place, carried: begin.carried, recorded: Some(recorded) })))
     }
 
-    /// A span of which nothing is kept but its place, for those who are called.
+    /// A span without data, which only passes its position on to other servers.
     pub(crate) fn unrecorded(place: Parent, carried: Carried) -> Span {
         Span(Some(Arc::new(SpanInner { place, carried, recorded: None })))
     }
@@ -215,7 +215,7 @@ impl SpanAttributes {
         }
     }
 
-    /// Drops what is too many, and says how many they were.
+    /// Drops items beyond the limit, and returns their number.
     fn cut(&mut self) -> u32 {
         let over = self.pairs.len().saturating_sub(ATTRIBUTES_MAX);
         self.pairs.truncate(ATTRIBUTES_MAX);

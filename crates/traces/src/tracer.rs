@@ -37,7 +37,7 @@ pub struct RequestStart<'a> {
 }
 
 impl Tracer {
-    /// Begins to send what is traced, on this runtime. `instance` names the server among others.
+    /// Begins to export spans, on this runtime. `instance` names the server among others.
     pub fn begin(configuration: &TracingConfiguration, instance: &str, connect: Connect) -> Tracer {
         let (sink, ended) = SpanSink::new();
         let (flush, flushes) = mpsc::channel(1);
@@ -46,7 +46,7 @@ impl Tracer {
         Tracer { bound: bound(configuration.sampled_per_million), sink, flush }
     }
 
-    /// Sends what is left, for a short time.
+    /// Sends the remaining spans, for a short time.
     pub async fn flush(&self) {
         let sent = async {
             let (done, sent) = tokio::sync::oneshot::channel();

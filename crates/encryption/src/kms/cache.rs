@@ -1,4 +1,4 @@
-//! Decrypted seeds and keys, so that a plugin is asked once for each.
+//! A cache of decrypted seeds and keys, so that a plugin is called once for each.
 
 use crate::aes::Gcm;
 use crate::extended_nonce::ExtendedNonceGcm;
@@ -8,8 +8,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Seeds that are kept. There are about as many as starts of servers and changes of keys since values were last
-/// rewritten; where there are more, the oldest are asked for again.
+/// The number of cached seeds. There are about as many as server starts and key changes since values were last
+/// rewritten; beyond it the oldest are decrypted again.
 const SEEDS_MAX: usize = 10_000;
 
 /// Identifies an encrypted seed.
@@ -46,7 +46,7 @@ impl Opener {
     }
 }
 
-/// The identity of the seed that an object names, by everything that the plugin is told of it.
+/// The identity of an object's seed: everything that the plugin gets to decrypt it.
 pub(crate) fn cache_key(object: &EncryptedObject) -> CacheKey {
     let mut context = Context::new(&SHA256);
     let mut part = |bytes: &[u8]| {

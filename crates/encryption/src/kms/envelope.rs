@@ -1,4 +1,4 @@
-//! Values encrypted with a seed that stands beside them, encrypted by a plugin.
+//! Values encrypted with a seed that is stored beside them, encrypted by a plugin.
 
 use crate::failure::Failure;
 use crate::kms::cache::{Cache, Opener, cache_key};
@@ -29,7 +29,7 @@ impl Envelope {
         format!("k8s:enc:kms:v2:{}:", self.plugin.name)
     }
 
-    /// The tag of what is written now; none while the plugin has given no key.
+    /// The tag of current writes; none while the plugin has given no key.
     pub fn tag(&self) -> Option<KeyTag> {
         let state = self.plugin.state().ok()?;
         Some(self.tag_of(&state.object))
@@ -40,7 +40,7 @@ impl Envelope {
         tag(&[self.prefix().as_bytes(), object.key_id.as_bytes(), &kind])
     }
 
-    /// The plain value. The plugin is asked where the value's seed was not met before.
+    /// Decrypts a value. The plugin is called only for a seed that is not cached.
     pub async fn decrypt(
         &self,
         context: ValueContext<'_>,

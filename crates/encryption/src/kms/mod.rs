@@ -1,8 +1,8 @@
-//! KMS v2: values are encrypted with seeds, and seeds by a plugin that is asked over gRPC at a Unix socket.
+//! KMS v2: values are encrypted with seeds, and seeds by a plugin that is called over gRPC at a Unix socket.
 //!
-//! A seed is made when the plugin's key changes, sent to the plugin once, and used for all values until then; it
-//! stands, encrypted, with every value (`envelope`). What a plugin says of its health and its key is asked for all the
-//! time (`plugin`), and never on the way of a request; only a value of a seed not met before waits for the plugin.
+//! A seed is made when the plugin's key changes, encrypted by the plugin once, and used for all values until then; it
+//! is stored, encrypted, with every value (`envelope`). The plugin's health and key are polled (`plugin`), never on the
+//! way of a request; only a value with an unknown seed waits for the plugin.
 
 mod cache;
 mod envelope;

@@ -32,7 +32,7 @@ pub(crate) struct Plugin {
     pub name: String,
     pub service: Service,
     state: ArcSwapOption<SeedState>,
-    /// Held while the plugin is asked, so that many who ask for its health are one question.
+    /// Held while the plugin is called, so that simultaneous health checks share one call.
     checked: Mutex<LastCheck>,
     metrics: Arc<Metrics>,
 }
@@ -86,7 +86,7 @@ impl Plugin {
         self.state.load_full().ok_or_else(|| Failure::new("got unexpected nil transformer"))
     }
 
-    /// Asks once and reports what is wrong; a plugin may start later than the server.
+    /// Checks the plugin once and logs its errors; a plugin may start later than the server.
     pub async fn prime(&self) -> bool {
         let result = self.check().await;
         if let Err(why) = &result {
@@ -166,7 +166,7 @@ impl Plugin {
     /// stays in use until it expires.
     async fn rotate(&self, key_id: &str) -> Result<(), String> {
         let state = self.state.load_full();
-        // Counted from before the plugin is asked, as it is the most that a seed may be used.
+        // Counted from before the call, since a seed may not be used longer.
         let expires = SystemTime::now() + WRITE_MAX;
         if let Some(state) = &state
             && state.object.key_id == key_id
@@ -201,7 +201,7 @@ impl Plugin {
         ))
     }
 
-    /// A seed, and what stands beside the values that are encrypted with it.
+    /// A seed, and the object to store beside the values that are encrypted with it.
     async fn new_seed(&self, uid: &str) -> Result<(Arc<Opener>, EncryptedObject), Failure> {
         let began = Instant::now();
         let plain = random::<{ extended_nonce::SEED }>();

@@ -14,7 +14,7 @@ pub struct StatusRequest {}
 pub struct StatusResponse {
     #[prost(string, tag = "1")]
     pub version: String,
-    /// `ok`, or what is wrong.
+    /// `ok`, or an error.
     #[prost(string, tag = "2")]
     pub healthz: String,
     #[prost(string, tag = "3")]
@@ -73,7 +73,7 @@ pub struct EncryptedObject {
     pub encrypted_dek_source_type: i32,
 }
 
-/// The source is a key of AES-GCM: what servers before 1.29 wrote.
+/// The source is an AES-GCM key, as servers before 1.29 wrote.
 pub const AES_GCM_KEY: i32 = 0;
 /// The source is a seed, from which each value's key is derived.
 pub const SEED: i32 = 1;

@@ -64,7 +64,7 @@ async fn store(encryption: &Encryption, key: &str, plain: &str) -> (Bytes, KeyTa
     (stored.value, stored.tag)
 }
 
-/// The plain text and tag of a stored value, or why there is none.
+/// The plain text and tag of a stored value, or the error.
 async fn load(encryption: &Encryption, key: &str, stored: &[u8]) -> Result<(String, KeyTag), String> {
     let context = ValueContext { key, authenticated: key.as_bytes() };
     match encryption.transform_from_storage(context, Bytes::copy_from_slice(stored)).await {

@@ -45,7 +45,7 @@ pub struct FrameReader<R> {
     from: R,
     headers: Decompressor,
     buffer: Vec<u8>,
-    /// Of a frame of data: its stream, what is left of it, and whether the stream ends with it.
+    /// The stream of a data frame, the number of its remaining bytes, and whether the stream ends with it.
     data: (u32, usize, bool),
 }
 
@@ -106,7 +106,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             bytes.map(u32::from_be_bytes).ok_or_else(|| bad("a frame is cut".into()))
         };
         Ok(match kind {
-            // Streams that a server opens are not read; their headers must be, for those that follow.
+            // Streams opened by the server are ignored, but their headers must be decompressed for later ones.
             1 => {
                 self.headers.unpack(body.get(10..).unwrap_or_default())?;
                 Frame::Other

@@ -73,7 +73,7 @@ const WORDS: [&str; 64] = [
     "set-cookie",
     "keep-alive",
 ];
-/// The last of these, and what follows without lengths.
+/// The last of these, after which the dictionary has no lengths.
 const LAST_WORD: &str = "origin";
 const REST: &str = "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505\
 203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden\

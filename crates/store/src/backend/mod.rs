@@ -6,7 +6,7 @@ use crate::object::Revision;
 use bytes::Bytes;
 use std::fmt;
 
-/// One write as it stands in the durable log; no value means a deletion.
+/// One write in the durable log; no value means a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub revision: Revision,
@@ -66,8 +66,8 @@ pub trait DurableLog: Send {
     /// Hands over every row in the order of revisions.
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, BackendError>;
 
-    /// Appends a batch and drops rows that nobody needs any more, in one step that either holds whole or not at
-    /// all. When it returns, the batch survives any crash. Either may be empty.
+    /// Appends a batch and drops old rows in one atomic step. When it returns, the batch survives any crash. Either may
+    /// be empty.
     fn append(
         &mut self,
         rows: &[Row],

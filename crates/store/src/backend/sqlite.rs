@@ -1,7 +1,7 @@
 //! The embedded backend: one SQLite file with a write-ahead log, synced before a write is acknowledged.
 //!
-//! One process at a time writes, and holds the lock on a file beside the database for as long. Others may read what
-//! the database holds at a moment, which is how snapshots are taken of a running server.
+//! One process at a time writes, and meanwhile holds the lock on a file beside the database. Other processes may read
+//! the state of a moment, which is how snapshots are taken of a running server.
 
 use super::{AppendError, BackendError, DurableLog, Found, Row};
 use crate::object::Revision;
@@ -12,7 +12,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Tells our files from others, and their layout's version from later ones.
+/// Identifies our files, and the version of their layout.
 const APPLICATION_ID: i64 = 0x7069_6e74;
 const LAYOUT_VERSION: i64 = 1;
 
@@ -41,7 +41,7 @@ const READ_WAIT: Duration = Duration::from_secs(10);
 
 pub struct Sqlite {
     connection: Connection,
-    /// Held by who writes; let go of after the connection.
+    /// Held by the writer; released after the connection is closed.
     _lock: Option<Lock>,
 }
 
@@ -57,7 +57,7 @@ impl Sqlite {
         Ok(sqlite)
     }
 
-    /// Opens what the file holds now; a server may have it open, and write on.
+    /// Opens a file for reading its current state; a server may have it open, and write on.
     pub fn open_to_read(path: &Path) -> Result<Sqlite, BackendError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sqlite = Sqlite::connect(path, flags, None)?;
@@ -99,7 +99,7 @@ impl Sqlite {
 
     fn prepare(&self) -> rusqlite::Result<()> {
         let db = &self.connection;
-        // Readers are in the way for a moment only, when the write-ahead log begins anew.
+        // Readers block writers only for a moment, when the write-ahead log starts again.
         db.busy_timeout(READ_WAIT)?;
         db.execute_batch("PRAGMA synchronous = FULL;")?;
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -107,7 +107,7 @@ impl Sqlite {
     }
 }
 
-/// The lock of who writes: on a file of its own, which stays.
+/// The writer's lock: on a file of its own, which stays.
 struct Lock(File);
 
 impl Drop for Lock {
@@ -140,8 +140,8 @@ fn in_use(path: &Path) -> BackendError {
     BackendError(format!("{} is in use by another process", path.display()))
 }
 
-/// Makes the file, if there is none. It is laid out under another name and then linked to its own, so that it is
-/// there whole or not at all, for one sync; and of two processes at the same time one makes it and both find it.
+/// Makes the file if it is missing. It is made under another name and then linked to its own, so that it is complete or
+/// absent, with one sync; of two processes at the same time one makes it and both find it.
 fn make(path: &Path) -> std::io::Result<()> {
     if std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
         return std::fs::set_permissions(path, Permissions::from_mode(0o600));
@@ -222,7 +222,7 @@ impl Sqlite {
         read().map_err(|error| failed(&error))
     }
 
-    /// From now on revisions go on after this one, and nothing is known of what was before.
+    /// Sets the revision that the next write follows, with nothing known of earlier ones.
     pub fn begin_at(&mut self, last: Revision) -> Result<(), BackendError> {
         let update = "UPDATE state SET number = ? WHERE name IN ('last', 'floor')";
         let done = self.connection.execute(update, [number(last)]);

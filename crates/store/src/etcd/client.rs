@@ -1,4 +1,4 @@
-//! Calls to etcd: several endpoints, of which one is asked until it fails.
+//! Calls to etcd: several endpoints, of which one is used until it fails.
 
 use crate::backend::BackendError as OpenError;
 use crate::etcd::calls::{CallCounters, StreamCounters};
@@ -55,9 +55,9 @@ const NO_LEADER: &str = "etcdserver: no leader";
 pub(crate) enum EtcdFailure {
     /// No endpoint could be reached.
     Unreachable(String),
-    /// There was no answer in time; what was asked may have happened.
+    /// No answer came in time; the call may have been carried out.
     TimedOut,
-    /// The revision that was asked for is no longer there.
+    /// The requested revision is compacted.
     Compacted,
     /// No member leads the others, in etcd's own words.
     NoLeader(String),
@@ -80,7 +80,7 @@ impl fmt::Display for EtcdFailure {
     }
 }
 
-/// Whether a call may be sent again when it is not known what became of it.
+/// Whether a call may be sent again when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Always,
@@ -178,7 +178,7 @@ impl EtcdClient {
         }
     }
 
-    /// The bytes of each endpoint's database, of those that tell.
+    /// The size in bytes of each endpoint's database, of those that answer.
     pub async fn sizes(&self) -> Vec<(usize, u64)> {
         let mut sizes = Vec::new();
         for place in 0..self.endpoints.len() {
@@ -204,7 +204,7 @@ impl EtcdClient {
     fn grpc(&self, place: usize) -> Grpc<Channel> {
         let (_, channel) =
             self.endpoints.get(place).expect("places are counted modulo the number of endpoints");
-        // Pages and events are as large as what others have stored.
+        // Pages and events are as large as the stored values of others.
         Grpc::new(channel.clone()).max_decoding_message_size(usize::MAX)
     }
 
@@ -240,7 +240,7 @@ fn http_path(path: &'static str) -> PathAndQuery {
     PathAndQuery::from_static(path)
 }
 
-/// Whether a call failed for the endpoint or the way to it, and not for what it asks.
+/// Whether a call failed because of the endpoint or the connection, and not because of its content.
 fn is_lost(status: &tonic::Status) -> bool {
     match status.code() {
         Code::Unavailable => true,
@@ -286,7 +286,7 @@ fn innermost_of(error: &(dyn Error + 'static)) -> String {
     last.map_or_else(String::new, ToString::to_string)
 }
 
-/// The certificates of encrypted connections; none when every server is asked in the clear.
+/// The certificates of encrypted connections; none when every server is used without TLS.
 fn tls(options: &EtcdOptions) -> Result<Option<ClientTlsConfig>, OpenError> {
     if !options.servers.iter().any(|server| server.starts_with("https://")) {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! Compaction of etcd's past, by one of all the API servers that share an etcd.
 //!
-//! They agree through one key, as kube-apiserver does: whoever finds it at the version that it left it at moves it on
-//! and compacts what was the present one interval ago. The others find that it was moved, and learn its new version.
+//! They agree through one key, as kube-apiserver does: the one that finds it at the version that it left behind moves
+//! it on and compacts up to the revision of one interval ago. The others find a new version, and remember it.
 
 use crate::compaction::Compacted;
 use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Shared with kube-apiserver.
 const KEY: &[u8] = b"compact_rev_key";
 
-/// The revision up to which the past was compacted last, by whomever; zero when nobody says.
+/// The revision up to which any server compacted last; zero when the key does not say.
 pub(crate) async fn latest(client: &EtcdClient) -> Result<Revision, EtcdFailure> {
     let ask = RangeRequest { key: KEY.to_vec(), ..RangeRequest::default() };
     let answer: RangeResponse = client.call(wire::RANGE, ask, Repeat::Always).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn run(client: EtcdClient, interval: Duration, compacted: Compa
 struct Turn {
     /// The key's version when it was last seen.
     version: i64,
-    /// etcd's revision at that time: what the next turn compacts.
+    /// etcd's revision at that time, up to which the next turn compacts.
     revision: i64,
     compacted: Compacted,
 }

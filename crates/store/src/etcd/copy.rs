@@ -25,7 +25,7 @@ const FILLER: &str = "/registry/pintle-revision";
 
 type Batches = mpsc::Sender<Result<Vec<Row>, BackendError>>;
 
-/// Sends everything that etcd holds at one revision. Tells it, and how many objects there are.
+/// Sends all objects of etcd at one revision. Returns that revision, and the number of objects.
 pub(crate) async fn export(options: &EtcdOptions, batches: Batches) -> Result<(Revision, u64), BackendError> {
     let reader = reader(options)?;
     let head = reader.head().await.map_err(failed)?;

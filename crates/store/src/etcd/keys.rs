@@ -1,8 +1,8 @@
-//! Keys as they stand in etcd, below a prefix of choice, and as the store knows them.
+//! Keys in etcd, below a configurable prefix, and in the store.
 
 use crate::etcd::options::EtcdOptions;
 
-/// The prefix of the store's keys, whatever that of etcd's is.
+/// The prefix of the store's keys, whatever etcd's is.
 const OWN_PREFIX: &str = "/registry/";
 
 /// Translates between the two.

@@ -1,4 +1,4 @@
-//! The latest revision of etcd, asked for once for all reads that need it at the same time.
+//! The latest revision of etcd, fetched once for all reads that need it at the same time.
 
 use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
 use crate::etcd::wire::{self, RangeRequest, RangeResponse};
@@ -6,7 +6,7 @@ use crate::object::Revision;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
-/// Shared answers: a read gets one that was asked for after the read began, and many reads get the same.
+/// Shared answers: a read gets one that was fetched after the read began, and many reads get the same.
 pub(crate) struct LatestRevision {
     /// The reads that have begun.
     begun: AtomicU64,
@@ -14,7 +14,7 @@ pub(crate) struct LatestRevision {
 }
 
 struct Latest {
-    /// The reads that had begun when it was asked for.
+    /// The number of reads that had begun when it was fetched.
     begun: u64,
     answer: Result<Revision, EtcdFailure>,
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 /// The end of a lease deletes all its objects in one step, which must stay short.
 const OBJECTS_MAX: u32 = 1000;
-/// A lease is shared for no longer than this part of what its objects live.
+/// The part of its objects' time to live for which a lease is shared at most, as a divisor.
 const REUSE_DIVISOR: u64 = 20;
 
 pub(crate) struct Leases {

@@ -1,8 +1,8 @@
-//! etcd beneath the store, with kube-apiserver's keys and values, and others that may write beside us.
+//! etcd as the store's backend, with kube-apiserver's keys and values; other servers may write to it too.
 //!
 //! The cache is filled by a range at one revision and then follows etcd's watch. A write is a transaction on one key,
-//! and is answered when the cache has it: who wrote reads what it wrote. A read that must be of now asks etcd for its
-//! revision, together with all who ask at that moment, and waits until the cache has reached it.
+//! and is answered when the cache has it, so that its client can read it. A read of the latest state asks etcd for its
+//! revision, once for all reads at that moment, and waits until the cache has reached it.
 
 mod calls;
 mod client;

@@ -22,7 +22,7 @@ impl CallSpan {
         CallSpan(span)
     }
 
-    /// Tells etcd which span it is called in.
+    /// Adds the current span to the metadata of a call.
     pub fn name_in(&self, metadata: &mut MetadataMap) {
         self.0.inject(|name, value| {
             if let Ok(value) = MetadataValue::try_from(value) {

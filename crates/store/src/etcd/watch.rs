@@ -50,7 +50,7 @@ pub(crate) struct EtcdWatch {
     /// The number of collections that `prefixes` knows.
     pub known: usize,
     pub window: EventWindow,
-    /// Whether etcd tells progress, when it is not for its version to say.
+    /// Whether etcd's progress notifications are used; absent: as its version allows.
     pub tells_progress: Option<bool>,
     /// Everything up to this revision is in the cache.
     pub applied: Revision,
@@ -247,7 +247,7 @@ impl EtcdWatch {
         self.cache.publish(changes, last);
     }
 
-    /// Adds an event to the changes; those of other keys than the store's are none.
+    /// Adds an event to the changes; events of keys outside of the store are ignored.
     async fn stage(&mut self, changes: &mut Changes, kind: i32, kv: KeyValue) {
         let revision = wire::revision(kv.mod_revision);
         let Some((row, _)) = self.reader.row(kv) else { return };
@@ -273,7 +273,7 @@ impl EtcdWatch {
         Arc::new(self.objects.object(index, key, row).await.cached(&self.cache.encodings))
     }
 
-    /// The index of a key's collection, made when there is none.
+    /// The index of a key's collection, which is made if necessary.
     fn index(&mut self, key: &str) -> usize {
         self.learn_prefixes();
         if let Some(index) = self.prefixes.index(key) {
@@ -332,7 +332,7 @@ impl EtcdWatch {
     }
 }
 
-/// Whether an etcd of this version tells progress without running ahead of events: older ones may.
+/// Whether an etcd of this version reports progress without running ahead of events: older ones may.
 fn tells_progress(version: &str) -> bool {
     let mut parts = version.split(['.', '-', '+']).map(|part| part.parse::<u32>().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);

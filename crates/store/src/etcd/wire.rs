@@ -90,7 +90,7 @@ pub enum WireOperation {
     Delete(DeleteRequest),
 }
 
-/// The answer to an operation; of puts and deletions nothing is asked.
+/// The answer to an operation; those to puts and deletions are not read.
 #[derive(Clone, PartialEq, Message)]
 pub struct OpAnswer {
     #[prost(message, optional, tag = "1")]
@@ -266,7 +266,7 @@ pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {
             return end;
         }
     }
-    // There is none: everything.
+    // Without an end: everything.
     vec![0]
 }
 

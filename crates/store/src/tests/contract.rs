@@ -101,7 +101,7 @@ async fn a_closed_store_takes_no_writes(place: &Place) {
     assert!(store.get(things, &key("a")).is_some());
 }
 
-/// A list in pages shows the state of its first page, whatever is written meanwhile.
+/// A list in pages shows the state of its first page, whatever is written in between.
 async fn pages_are_of_one_state(place: &Place) {
     let (store, things) = place.open().await;
     let mut at = Vec::new();
@@ -199,7 +199,7 @@ async fn the_history_on_disk_is_bounded_in_bytes() {
     assert_eq!(memory.rows(), 2);
 }
 
-/// Objects of a resource that comes to be served later, and what is written to it from then on.
+/// Objects of a resource that begins to be served later, and writes from then on.
 async fn what_a_new_resource_finds_is_read_again(place: &Place) {
     let (store, things) = place.open().await;
     let late = Key::new("/registry/late/ns/a");

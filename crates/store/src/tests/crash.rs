@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-/// Tells the test binary that it is the writer that is to be killed.
+/// Makes the test binary the writer that is to be killed.
 const DIRECTORY: &str = "STORE_CRASH_DIRECTORY";
 /// The number of the first write of each key in a life of the writer.
 const FIRST: &str = "STORE_CRASH_FIRST";
@@ -25,7 +25,7 @@ fn state_after(number: u64) -> Option<u64> {
     (number % 5 != 4).then_some(number)
 }
 
-/// The writer's process: each key is written by a task that awaits every acknowledgement, and then tells it.
+/// The writer's process: each key is written by a task that awaits every acknowledgement, and then reports it.
 #[test]
 fn writes_until_killed() {
     let Ok(directory) = std::env::var(DIRECTORY) else { return };
@@ -155,7 +155,7 @@ async fn check(
     }
     check_events(&store, things, resume, acks).await;
     let revision = store.revision();
-    // The state that was found stands: the next life begins from it.
+    // The found state is the start of the next life.
     last.clear();
     for object in store.snapshot(things).range("", None) {
         last.insert(object.attrs.name.to_string(), number_of(object));
@@ -223,8 +223,8 @@ async fn a_full_disk_refuses_writes_and_keeps_what_was_acknowledged() {
     check(dir.path(), 0, Revision(1), &mut BTreeMap::new(), &acks).await;
 }
 
-/// A disk that takes no more syncs, as far as the system calls go: what was acknowledged before is there, and after
-/// the first failure nothing is.
+/// A disk that fails every sync, as far as system calls go: earlier acknowledged writes are there, and after the first
+/// failure no write is acknowledged.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_failed_sync_is_the_end_of_writing() {

@@ -53,7 +53,7 @@ async fn after_a_failed_write_nothing_is_written_and_everything_can_be_read() {
         Err(CommitError::ReadOnly(_))
     ));
     assert_eq!(names(&store.snapshot(things)), ["a"]);
-    // Health tells of it: only a restart finds out what the disk holds.
+    // Health checks fail: only a restart shows the content of the disk.
     assert!(store.check(Duration::from_secs(1)).await.unwrap_err().contains("takes no more writes"));
 }
 
@@ -142,7 +142,7 @@ fn held(store: &Store, things: CollectionId) -> BTreeMap<String, (String, Revisi
     objects.map(|object| (object.attrs.name.to_string(), (text(object), object.mod_revision))).collect()
 }
 
-/// Tells the test binary that it runs where a small disk of its own is mounted.
+/// Tells the test binary that it runs with a small disk mounted.
 const SMALL_DISK: &str = "STORE_SMALL_DISK";
 
 /// The process of the test below.
@@ -202,8 +202,8 @@ fn a_disk_that_was_full_is_written_again() {
     }
 }
 
-/// A disk that took a batch and then said that it did not, or took it not: what was acknowledged is there after a
-/// restart, and of the batch that failed all or nothing.
+/// A disk that stored a batch and reported a failure, or did not store it: acknowledged writes are there after a
+/// restart, and of the failed batch all or nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_batch_is_there_whole_or_not_at_all() {
     for (after, takes) in [(0, true), (0, false), (3, true), (3, false), (10, true), (10, false)] {
@@ -225,7 +225,7 @@ async fn a_failed_batch_is_there_whole_or_not_at_all() {
                 Err(error) => assert!(matches!(error, CommitError::ReadOnly(_)), "{error:?}"),
             }
         }
-        // Nobody reads what was not acknowledged.
+        // Unacknowledged writes are not visible.
         assert_eq!(store.snapshot(things).len(), acknowledged.len());
         assert_eq!(store.revision().0, 1 + acknowledged.len() as u64);
         store.close().await;
@@ -335,8 +335,8 @@ fn files_are_for_the_owner_only() {
     }
 }
 
-/// A crash in the middle of a checkpoint: some pages of the log stand in the database, one of them by half. The log is
-/// still there, and says what holds.
+/// A crash in the middle of a checkpoint: some pages of the log are in the database, one of them by half. The log is
+/// still there, and decides.
 #[tokio::test]
 async fn a_torn_checkpoint_is_made_up_for_by_the_log() {
     let dir = tempfile::tempdir().unwrap();

@@ -95,7 +95,7 @@ async fn encrypted_values_are_read_as_they_were_written(place: &Place) {
     assert!(found.read_error().is_none() && !store.has_undecodable(things));
     store.close().await;
 
-    // A store that does not know of encryption tells it from plain values.
+    // A store without encryption distinguishes encrypted values from plain ones.
     let (store, things) = place.open().await;
     let found = store.get(things, &key("b")).unwrap();
     assert!(found.value.starts_with(ENCRYPTED_PREFIX) && found.attrs.is_empty());
@@ -168,7 +168,7 @@ async fn a_value_that_cannot_be_encrypted_is_not_written(place: &Place) {
     assert!(store.get(things, &key("a")).is_none());
 }
 
-/// Copies keep values encrypted; where a key changes on the way they have to be encrypted anew.
+/// Copies keep values encrypted; values whose key changes on the way have to be encrypted again.
 #[tokio::test]
 async fn copies_keep_values_encrypted_or_encrypt_them_anew() {
     let Some(Place::Etcd(shared)) = Place::etcd() else { return };

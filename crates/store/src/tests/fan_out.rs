@@ -135,7 +135,7 @@ async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
         let received = receive(&mut quick, 1).await;
         assert!(received.len() == 1 && received[0].starts_with(&format!("{name} ")), "{received:?}");
     }
-    // Events that others encoded lately are still there for it, or it has to begin anew; but nothing is left out.
+    // It gets the events that others encoded before, or has lagged; but none is left out.
     let mut next = 0;
     while next < 50 {
         match item(&mut still).await {
@@ -147,7 +147,7 @@ async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
             other => panic!("{other:?}"),
         }
     }
-    // A watcher that begins anew hears new events.
+    // A watcher that starts again gets new events.
     let mut again = alike(&store, things, WatchFrom::Now, WatchPredicate::default());
     store.commit(put(things, "new", "0", Precondition::NotExists)).await.unwrap();
     assert_eq!(receive(&mut again, 1).await, receive(&mut quick, 1).await);

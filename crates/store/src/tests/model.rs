@@ -223,7 +223,7 @@ impl Trial<'_> {
         self.followed.push(Followed { watcher, predicate, after });
     }
 
-    /// Every watcher gets what it wants since it was last asked, and nothing else; unless the window was too small.
+    /// Every watcher gets the matching events since its last poll, and no others; unless the window was too small.
     async fn drain(&mut self) {
         let now = self.revision();
         'watchers: for mut followed in std::mem::take(&mut self.followed) {

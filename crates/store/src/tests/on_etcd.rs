@@ -4,7 +4,7 @@ use super::place::{connect, etcd_options};
 use super::*;
 use pintle_testkit::Etcd;
 
-/// An etcd of its own; the test is left out where there is none.
+/// An etcd for this test, which is skipped on machines without etcd.
 macro_rules! etcd {
     () => {
         match Etcd::start() {
@@ -128,8 +128,8 @@ async fn another_endpoint_is_asked_when_one_is_down() {
     assert_eq!(lines(&mut watcher, 1).await, ["Added a"]);
 }
 
-/// Members of a cluster go one after the other, and come back. Writes go on, but for those that were on the way to a
-/// member that went; a watch sees every write once.
+/// Members of a cluster go one after the other, and come back. Writes go on, except those on the way to a stopped
+/// member; a watch sees every write once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_of_a_cluster_come_and_go() {
     let Some(mut members) = Etcd::cluster(3) else { return };
@@ -166,7 +166,7 @@ async fn members_of_a_cluster_come_and_go() {
         seen.push((event.object.attrs.name.to_string(), event.revision));
     }
     assert!(seen.is_sorted_by_key(|(_, at)| *at));
-    // Those that were never answered may be there too.
+    // Unanswered writes may be there too.
     assert!(written.iter().all(|write| seen.contains(write)));
     assert_eq!(names(&ours.snapshot(things)).len(), seen.len());
 }
@@ -294,7 +294,7 @@ async fn a_start_takes_the_recent_past_along() {
     assert_eq!((next.revision(), names(&next.snapshot(things))), (gone, vec![String::from("b")]));
     let mut watcher = next.watch(things, WatchFrom::After(a), WatchPredicate::default()).unwrap();
     assert_eq!(lines(&mut watcher, 2).await, ["Added b", "Deleted a"]);
-    // The compacted revision is not remembered: others say so in their key, or nobody does.
+    // The compacted revision is not remembered unless another server's key has it.
     next.compact(gone).await.unwrap();
     let (last, _) = open_at(&etcd).await;
     assert!(last.watch(things, WatchFrom::After(a), WatchPredicate::default()).is_err());

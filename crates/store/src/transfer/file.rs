@@ -161,7 +161,7 @@ impl Reader {
     }
 }
 
-/// Reads a whole snapshot, and finds nothing wrong. Tells how many objects it holds.
+/// Checks a whole snapshot, and returns the number of its objects.
 pub(super) fn verify(path: &Path) -> Result<u64, BackendError> {
     let mut reader = Reader::open(path)?;
     while reader.next()?.is_some() {}

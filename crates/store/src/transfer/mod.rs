@@ -24,7 +24,7 @@ use source::TransferSource;
 use std::sync::Arc;
 
 /// Copies everything from one place to another, which must be empty, and verifies it. With a transformer values are
-/// encrypted anew on the way, without they stay as they are. Returns the copied objects, and their revision.
+/// encrypted again on the way, without one they stay as they are. Returns the number of objects, and their revision.
 pub async fn copy(
     from: &StorePlace,
     to: &StorePlace,

@@ -15,7 +15,7 @@ pub enum StorePlace {
 }
 
 impl StorePlace {
-    /// The authenticated data of a key there: the key as it stands in storage.
+    /// The authenticated data of a key: the key as it is stored there.
     pub(super) fn authenticated<'a>(&self, key: &'a str) -> Cow<'a, [u8]> {
         match self {
             StorePlace::Etcd(options) => Cow::Owned(etcd::KeyRange::new(options).outer(key)),

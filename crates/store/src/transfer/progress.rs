@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Tally {
     pub objects: u64,
     pub bytes: u64,
-    /// Of keys, values and times of life, in whatever order they come.
+    /// A sum over keys, values and expiries that does not depend on their order.
     sum: u128,
 }
 

@@ -87,7 +87,7 @@ impl Sink {
             StorePlace::Embedded(path) | StorePlace::File(path) => path,
             StorePlace::Etcd(_) => return Ok(()),
         };
-        // Nobody holds the copy open any longer; the rest of an empty store must not be read as its log.
+        // The copy is closed; the rest of an empty store must not be read as its log.
         remove_beside(path);
         remove_beside(&self.made);
         remove_lock(&self.made);
@@ -95,7 +95,7 @@ impl Sink {
         rename.map_err(|error| BackendError(format!("{}: {error}", path.display())))
     }
 
-    /// The copy is bad. In etcd it stays: what is there shows what went wrong.
+    /// Removes a bad copy. In etcd it stays, to show the error.
     pub fn discard(self) {
         if !matches!(self.to, StorePlace::Etcd(_)) {
             remove(&self.made);
@@ -131,7 +131,7 @@ fn remove(path: &Path) {
     remove_lock(path);
 }
 
-/// The lock of a copy, which nobody else opens.
+/// Removes the lock file of a copy, which no other process opens.
 fn remove_lock(path: &Path) {
     let _ = std::fs::remove_file(sqlite::lock_path(path));
 }

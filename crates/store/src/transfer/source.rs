@@ -80,7 +80,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// False when nobody wants more.
+    /// Adds a row; false when the reader is gone.
     fn add(&mut self, row: Row) -> bool {
         self.bytes += row.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len);
         self.rows.push(row);

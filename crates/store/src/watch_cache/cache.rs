@@ -27,7 +27,7 @@ pub(crate) struct WatchCache {
     pub collections: Collections,
     /// The revision up to which everything is visible.
     pub published: Arc<AtomicU64>,
-    /// The same revision, for those that wait for it.
+    /// The same revision, for tasks that wait for it.
     pub visible: watch::Sender<u64>,
     pub encodings: Arc<EncodingCache>,
     pub notifier: Notifier,
@@ -79,7 +79,7 @@ impl WatchCache {
         collections.iter().for_each(|collection| collection.drop_old(now));
     }
 
-    /// Reads the attributes of a collection's objects again; those that `read` cannot read keep what they have.
+    /// Reads the attributes of a collection's objects again; objects that `read` cannot read keep theirs.
     pub fn reindex(&self, collection: CollectionId, read: &ReadAttrs) {
         let Some(collection) = self.collection(collection.0 as usize) else { return };
         let mut snapshot = Snapshot::clone(&collection.snapshot());

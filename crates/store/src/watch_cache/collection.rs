@@ -88,7 +88,7 @@ impl Collection {
         self.undecodable.load(Ordering::Relaxed) > 0
     }
 
-    /// Counts the objects that came and cannot be read, and those that went. Returns whether any came.
+    /// Counts new undecryptable objects, and removed ones. Returns whether there are new ones.
     fn count_undecodable(&self, events: &[Arc<Event>]) -> bool {
         let mut came = false;
         for event in events {

@@ -92,7 +92,7 @@ impl Dispatcher {
     }
 }
 
-/// A namespace, and the empty one, which stands for all.
+/// A namespace, and the empty one, which means all.
 fn scopes(namespace: &str) -> impl Iterator<Item = &str> {
     std::iter::once(namespace).filter(|namespace| !namespace.is_empty()).chain([""])
 }

@@ -1,8 +1,8 @@
 //! Encodings of objects: made for the first request, shared by all, and bounded in memory.
 //!
-//! A list of everything in a second format would otherwise double the memory of the cache for good. Encodings stand
-//! in a queue in the order in which they were made; when they outgrow their allowance, the oldest go, but one that was
-//! asked for since it was last looked at goes to the queue's end instead (the clock algorithm).
+//! Otherwise a list of everything in a second format would double the memory of the cache for good. Encodings are in a
+//! queue in the order of their making; when they exceed their allowance, the oldest are dropped, but one that was used
+//! since it was last looked at goes to the end of the queue instead (the clock algorithm).
 
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// Encodings of an object that are kept.
 pub const ENCODINGS_MAX: usize = 4;
 
-/// Encodings may always take this much: recent objects are asked for by every watcher.
+/// The bytes that encodings may always take: every watcher needs those of recent objects.
 const ENCODING_BYTES_MIN: usize = 64 << 20;
-/// Beyond it they may take this part of what the objects take, so that all stays well within 1.5 times the objects.
+/// The part of the objects' bytes that encodings may take beyond it, so that both stay well within 1.5 times the
+/// objects.
 const ENCODING_BYTES_DIVISOR: usize = 8;
-/// However large the objects are, those that are asked for again and again are a small part of them.
+/// The bytes of all encodings, however large the objects are: frequently read objects are a small part of them.
 const ENCODING_BYTES_MAX: usize = 256 << 20;
 /// Encodings that are spared in a row for having been used, before one goes all the same.
 const SPARED_MAX: usize = 4;
@@ -72,7 +73,7 @@ impl Encodings {
         encoding
     }
 
-    /// Puts an encoding in the place of what a slot holds.
+    /// Replaces the encoding in a slot.
     pub fn replace(self: &Arc<Encodings>, slot: usize, encoding: Bytes) {
         self.is_used.store(true, Ordering::Relaxed);
         let Some(slot) = self.slots.get(slot) else { return };

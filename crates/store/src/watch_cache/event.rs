@@ -44,7 +44,7 @@ impl Event {
         Arc::new(Event { kind: EventKind::Added, revision: object.mod_revision, object, previous: None })
     }
 
-    /// The bytes that the current objects grew by, and those that they shrank by.
+    /// The bytes by which the current objects grew, and by which they shrank.
     pub fn growth(&self) -> (usize, usize) {
         let grown = if self.kind == EventKind::Deleted { 0 } else { self.object.size() };
         (grown, self.previous_bytes())

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub struct EventWindow {
     /// Enough for a client that reconnects after minutes of moderate traffic.
     pub events_max: usize,
-    /// The bytes of replaced and deleted objects that events may keep alive, whatever the size of the collection.
+    /// The bytes of replaced and deleted objects that events may keep alive in a collection of any size.
     pub bytes_min: usize,
     /// In large collections this part of the current objects' bytes may be kept alive besides: a client that writes
     /// to many large objects needs a window in proportion, and memory per object stays bounded.

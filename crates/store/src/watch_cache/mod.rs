@@ -6,9 +6,9 @@
 //!                                    +-> dispatcher -> watch groups -> notifier -> watchers
 //! ```
 //!
-//! Readers take a snapshot and are never waited for. Watchers with the same predicate share a group, which holds the
-//! places of their events in the collection's window, so that an event is matched once per predicate; those that
-//! also encode events alike share what was encoded.
+//! Readers take a snapshot, and no writer waits for them. Watchers with the same predicate share a group, which holds
+//! the places of their events in the collection's window, so that an event is matched once per predicate; those that
+//! also encode events alike share the encodings.
 
 pub(crate) mod cache;
 pub(crate) mod collection;

@@ -75,7 +75,7 @@ impl WatchGroup {
         self.notified.load(Ordering::Acquire)
     }
 
-    /// Whether all its watchers lag, as the collection was read anew.
+    /// Whether all its watchers lag, because the collection was read again.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
     }

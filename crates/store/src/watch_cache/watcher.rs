@@ -1,8 +1,8 @@
 //! Watchers: each follows one collection, in order, without gaps and without repetitions.
 //!
 //! A watcher shares a group with all watchers of the same predicate, and has a cursor there, so that an event costs
-//! only those that it is for. It keeps no events: those stay in the collection's window, and a watcher that is slower
-//! than the window has lagged, and its client begins again.
+//! nothing for others. It keeps no events: those stay in the collection's window, and a watcher that falls behind the
+//! window has lagged, and its client starts again.
 
 use crate::object::{Object, Revision};
 use crate::watch_cache::collection::Collection;
@@ -25,7 +25,7 @@ use std::task::{Context, Poll};
 pub enum WatchFrom {
     Now,
     After(Revision),
-    /// Everything that is there, as `Added` events, then what follows.
+    /// All current objects, as `Added` events, then later events.
     InitialState,
 }
 
@@ -35,7 +35,7 @@ pub enum WatchItem<T = Arc<Event>> {
     Event(T),
     /// The initial state is complete as of this revision.
     InitialEventsEnd(Revision),
-    /// The watcher fell behind the event window, or the collection was read anew.
+    /// The watcher fell behind the event window, or the collection was read again.
     Lagged,
     /// The store is closing.
     Closed,
