@@ -111,7 +111,8 @@ async fn compressed(app: &App, request: &Request, response: Response) -> Respons
         Body::Stream(_) | Body::List(_) | Body::Passed(_) | Body::Upgrade(_) => return response,
     };
     let gzip = async move { encoding::gzip(&chunks).map_err(Status::internal) };
-    match app.heavy.run(Requester::of(&request.user), len, gzip).await {
+    // Boxed, so that answers that are sent as they are need no room for it.
+    match Box::pin(app.heavy.run(Requester::of(&request.user), len, gzip)).await {
         Ok(body) => {
             let mut response = response.with("content-encoding", "gzip");
             response.body = Body::Bytes(body.into());

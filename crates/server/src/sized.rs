@@ -95,7 +95,7 @@ pub async fn held(app: &App, request: &Request, mut response: Response) -> Respo
             refusal = refusal.with("connection", connection);
         }
         drop(response);
-        let refusal = finish(app, request, refusal).await;
+        let refusal = Box::pin(finish(app, request, refusal)).await;
         return Response { is_to_nobody, ..refusal };
     }
     match &mut response.body {

@@ -200,7 +200,8 @@ impl Store {
     pub async fn wait_for_latest(&self) -> Result<(), CommitError> {
         match &self.backend {
             Backend::Embedded(_) => Ok(()),
-            Backend::Etcd(etcd) => etcd.wait_for_latest().await,
+            // Boxed, so that reads of the embedded store need no room for it.
+            Backend::Etcd(etcd) => Box::pin(etcd.wait_for_latest()).await,
         }
     }
 

@@ -69,7 +69,7 @@ pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Res
             custom.deprecation.clone()
         }
     };
-    // The writes are boxed, so that the many reads need not make room for them.
+    // All but the many gets are boxed, so that these need no room for the others.
     let target = target(request, route);
     let result = match route.place {
         Place::Collection => collection(app, request, target, route).await,
@@ -115,8 +115,8 @@ async fn collection(
     match request.info.verb {
         Verb::List if target.served.is_virtual() => component_status::list(app, request, target, route).await,
         Verb::Watch if target.served.is_virtual() => Err(not_supported(request, target)),
-        Verb::List => list::list(app, request, target, route).await,
-        Verb::Watch => watch::watch(app, request, target, route).await,
+        Verb::List => Box::pin(list::list(app, request, target, route)).await,
+        Verb::Watch => Box::pin(watch::watch(app, request, target, route)).await,
         Verb::Create => Box::pin(create::create(app, request, target)).await,
         Verb::DeleteCollection => Box::pin(delete::delete_collection(app, request, target, route)).await,
         Verb::Get | Verb::Update | Verb::Patch | Verb::Delete | Verb::Proxy | Verb::Other(_) => {
@@ -135,7 +135,7 @@ async fn object(
         Verb::Get if target.served.is_virtual() => component_status::get(app, request, target),
         Verb::Get => get::get(app, request, target).await,
         // The old way to watch, of one object.
-        Verb::Watch => watch::watch(app, request, target, route).await,
+        Verb::Watch => Box::pin(watch::watch(app, request, target, route)).await,
         Verb::Update => Box::pin(update::update(app, request, target)).await,
         Verb::Patch => Box::pin(patch::patch(app, request, target)).await,
         Verb::Delete => Box::pin(delete::delete(app, request, target)).await,
