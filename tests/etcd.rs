@@ -354,7 +354,8 @@ fn a_value_that_cannot_be_read_is_told_of() {
             "{\"kind\":\"NoSuch\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"bad\"}}",
             "no kind \"NoSuch\" is registered",
         ),
-        ("garbage", ""),
+        ("garbage", "illegal base64 data at input byte 4"),
+        ("{bad", "couldn't get version/kind; json parse error: invalid character 'b'"),
     ] {
         etcd.put(key, value);
         wait_until(|| admin.get(&format!("{path}/bad")).status == 500);

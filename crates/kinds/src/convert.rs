@@ -3,6 +3,14 @@
 use super::device_v1beta1;
 use pintle_object::{GroupVersionKind, Value};
 
+/// Whether an older version of a kind differs from the stored one, and can be brought to it.
+pub fn is_convertible(kind: &GroupVersionKind) -> bool {
+    matches!(
+        (kind.group.as_str(), kind.version.as_str(), kind.kind.as_str()),
+        ("autoscaling", "v1", "HorizontalPodAutoscaler") | ("resource.k8s.io", "v1beta1", _)
+    )
+}
+
 /// A tree of a served version as one of the version that its kind is stored in. The caller makes it canonical.
 pub fn to_storage(served: &GroupVersionKind, mut tree: Value) -> Value {
     match (served.group.as_str(), served.kind.as_str()) {

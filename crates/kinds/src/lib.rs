@@ -71,6 +71,7 @@ mod service_account;
 mod service_cidr;
 mod stateful_set;
 mod storage_class;
+mod stored_versions;
 mod table;
 mod template_warnings;
 pub mod token_request;
@@ -82,10 +83,11 @@ mod webhook_configuration;
 
 pub use allocation_record::AllocationRecord;
 pub use allocator::{Allocations, Allocator};
-pub use convert::{from_storage, to_storage};
+pub use convert::{from_storage, is_convertible, to_storage};
 pub use facts::{Dependents, KindFacts, deprecation, facts, stored_label, unknown_label};
 pub use own_strategy::OwnStrategy;
 pub use owned_fields::{OwnedFields, owned_fields, owned_fields_of_custom};
+pub use stored_versions::is_stored_alike;
 pub use table::strategy;
 
 use crate::validation::{NameRule, meta};

@@ -1,5 +1,6 @@
 //! Attributes of objects, for selectors and watch predicates, read without decoding the whole value.
 
+use bytes::Bytes;
 use pintle_object::Text;
 
 /// The attributes of an object.
@@ -25,4 +26,10 @@ impl Attrs {
 pub trait AttrReader {
     /// `None` for a key of a resource that is not served.
     fn attrs(&self, key: &str, value: &[u8]) -> Option<Attrs>;
+
+    /// The value as it would be stored now, where another version of its resource was stored. It is what the cache
+    /// holds, and the next write stores it.
+    fn upgraded(&self, _key: &str, _value: &[u8]) -> Option<Bytes> {
+        None
+    }
 }

@@ -1,6 +1,6 @@
 //! One stored object: its key, revisions, bytes and attributes.
 
-use crate::attrs::Attrs;
+use crate::attrs::{AttrReader, Attrs};
 use crate::stored_value::{ReadValue, StoredAs};
 use crate::transformer::{KeyTag, TransformError};
 use crate::watch_cache::encoding_cache::{EncodingCache, Encodings};
@@ -91,6 +91,14 @@ impl Object {
     pub(crate) fn tagged(self, tag: KeyTag) -> Object {
         let stored_as = (tag != KeyTag::PLAIN).then(|| Box::new(StoredAs::Encrypted(tag)));
         Object { stored_as, ..self }
+    }
+
+    /// The object with its value in the version that is stored now.
+    pub(crate) fn upgraded(self, reader: &dyn AttrReader) -> Object {
+        match reader.upgraded(self.key.as_str(), &self.value) {
+            Some(value) => Object { value, ..self.tagged(KeyTag::OUTDATED) },
+            None => self,
+        }
     }
 
     pub(crate) fn cached(self, cache: &Arc<EncodingCache>) -> Object {

@@ -88,8 +88,9 @@ impl Recovery {
         let read = self.values.read_blocking(&row.key, row.value.unwrap_or_default());
         let is_readable = read.is_readable();
         let mut object = Object::read(Key::new(&row.key), row.create_revision, row.revision, read);
-        if is_readable && let Some(attrs) = attr_reader.attrs(&row.key, &object.value) {
-            object.attrs = attrs;
+        if is_readable {
+            object = object.upgraded(attr_reader);
+            object.attrs = attr_reader.attrs(&row.key, &object.value).unwrap_or_default();
         }
         Arc::new(object.cached(&self.encodings))
     }

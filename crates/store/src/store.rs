@@ -336,11 +336,11 @@ impl Store {
     }
 
     /// Retries values of a collection that could not be decrypted, as when a plugin answers again or a key is known
-    /// again. `attrs` reads the attributes of decrypted ones. Returns the number of the others.
+    /// again. `reader` reads the attributes of decrypted ones. Returns the number of the others.
     pub async fn retry_unreadable(
         &self,
         collection: CollectionId,
-        attrs: impl Fn(&Object) -> Option<Attrs>,
+        reader: &(dyn AttrReader + Sync),
     ) -> usize {
         if !self.has_undecodable(collection) {
             return 0;
@@ -352,7 +352,8 @@ impl Store {
             }
             match self.read_again(object).await {
                 Some(object) => {
-                    let attrs = attrs(&object).unwrap_or_default();
+                    let object = object.upgraded(reader);
+                    let attrs = reader.attrs(object.key.as_str(), &object.value).unwrap_or_default();
                     readable.push(Arc::new(object.with_attrs(attrs)));
                 }
                 None => unreadable += 1,

@@ -33,6 +33,8 @@ pub struct KeyTag(pub u64);
 impl KeyTag {
     /// Of values that are stored as they are.
     pub const PLAIN: KeyTag = KeyTag(0);
+    /// Of values that are stored in a version of their resource that nobody writes any more.
+    pub const OUTDATED: KeyTag = KeyTag(u64::MAX);
 }
 
 /// A value on one side of the seam, and the tag of its encryption on the other.

@@ -102,6 +102,11 @@ pub(crate) trait Codec: Send + Sync {
     /// Encodes an object in the version of rules and admission as it is stored.
     fn to_stored(&self, served: &ServedResource, tree: &mut Value) -> Bytes;
 
+    /// Stored bytes as they would be stored now, where another version was stored that can be converted.
+    fn upgraded(&self, _served: &ServedResource, _value: &[u8]) -> Option<Bytes> {
+        None
+    }
+
     /// The attributes of stored bytes, of which no more is decoded than it takes.
     fn attrs(&self, served: &ServedResource, value: &[u8]) -> Option<Attrs>;
 

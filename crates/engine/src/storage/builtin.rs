@@ -4,10 +4,12 @@ use crate::request::body::{self, Body};
 use crate::request::options::FieldValidation;
 use crate::resource::{Codec, Expected, ServedResource};
 use crate::storage::attrs;
-use crate::storage::unreadable::{check_envelope, check_kind, check_object, unreadable};
+use crate::storage::unreadable::{
+    check_envelope, check_json, check_kind, check_object, other_version, unreadable,
+};
 use bytes::Bytes;
 use pintle_kinds::{self as kinds, OwnedFields, owned_fields};
-use pintle_object::{Map, Status, StrictErrors, Value};
+use pintle_object::{GroupVersionKind, Map, Status, StrictErrors, Value, json};
 use pintle_patch::strategic::mismatch;
 use pintle_schema::decode::{self, Decoded, Empty};
 use pintle_schema::{Builtin, Schema, TypeId, defaults, encode};
@@ -99,6 +101,14 @@ impl Codec for BuiltinCodec {
         encode::protobuf::document(schema, served.storage_ty, &api_version, kind, tree).into()
     }
 
+    fn upgraded(&self, served: &ServedResource, value: &[u8]) -> Option<Bytes> {
+        let (kind, tree) = self.of_other_version(served, value)?;
+        let stored = kinds::to_storage(&kind, tree);
+        let mut stored = self.canonical(served.storage_ty, &stored).ok()?;
+        self.default_stored(served, &mut stored);
+        Some(self.to_stored(served, &mut stored))
+    }
+
     fn attrs(&self, served: &ServedResource, value: &[u8]) -> Option<Attrs> {
         if !value.starts_with(decode::protobuf::MAGIC) {
             let tree = self.decode_stored(served, value).ok()?;
@@ -155,6 +165,28 @@ impl Codec for BuiltinCodec {
 }
 
 impl BuiltinCodec {
+    /// The kind and the tree of a value that is stored in another version than it would be now, and known.
+    fn of_other_version(&self, served: &ServedResource, value: &[u8]) -> Option<(GroupVersionKind, Value)> {
+        let is_protobuf = value.starts_with(decode::protobuf::MAGIC);
+        let (kind, tree) = if is_protobuf {
+            let envelope = decode::protobuf::envelope(value).ok()?;
+            let kind = other_version(&served.storage, envelope.api_version, envelope.kind)?;
+            let tree =
+                decode::protobuf::decode(&self.api.schema, self.api.kind(&kind)?, envelope.raw).ok()?;
+            (kind, tree)
+        } else {
+            let tree = json::parse(value).ok()?;
+            let kind = other_version(&served.storage, tree.str_at(&["apiVersion"]), tree.str_at(&["kind"]))?;
+            let mut tree = self.canonical(self.api.kind(&kind)?, &tree).ok()?;
+            tree.remove(&["kind"]);
+            tree.remove(&["apiVersion"]);
+            (kind, tree)
+        };
+        let mut tree = tree;
+        defaults::apply(&self.api.schema, self.api.kind(&kind)?, &mut tree);
+        Some((kind, tree))
+    }
+
     fn decode_stored(&self, served: &ServedResource, value: &[u8]) -> Result<Value, Status> {
         check_envelope(&served.storage, value)?;
         let schema = &self.api.schema;
@@ -163,6 +195,7 @@ impl BuiltinCodec {
             let decoded = decode::protobuf::decode(schema, served.storage_ty, envelope.raw);
             return decoded.map_err(|error| unreadable(&error.to_string()));
         }
+        check_json(value)?;
         let decoded = decode::json::decode(schema, served.storage_ty, value);
         let mut tree = decoded.map_err(|error| unreadable(&error.0))?.value;
         check_kind(&served.storage, tree.str_at(&["apiVersion"]), tree.str_at(&["kind"]))?;

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::resource::ServedResource;
 use crate::storage::layout::layout;
+use bytes::Bytes;
 use pintle_schema::Builtin;
 use pintle_store::{AttrReader, Attrs, CollectionId, DurableLog, OpenError, Options, Store, etcd};
 use std::collections::HashMap;
@@ -54,14 +55,90 @@ struct Reader {
     owners: Vec<Arc<ServedResource>>,
 }
 
-impl AttrReader for Reader {
-    fn attrs(&self, key: &str, value: &[u8]) -> Option<Attrs> {
+impl Reader {
+    fn owner(&self, key: &str) -> Option<&ServedResource> {
         // No prefix is the beginning of another: each ends in a slash.
         let slashes = key.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
         let place = *slashes.filter_map(|(slash, _)| self.places.get(key.get(..=slash)?)).next()?;
-        {
-            let owner = self.owners.get(place)?;
-            owner.codec.attrs(owner, value)
-        }
+        self.owners.get(place).map(AsRef::as_ref)
+    }
+}
+
+impl AttrReader for Reader {
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<Attrs> {
+        self.owner(key)?.attrs(key, value)
+    }
+
+    fn upgraded(&self, key: &str, value: &[u8]) -> Option<Bytes> {
+        self.owner(key)?.upgraded(key, value)
+    }
+}
+
+impl AttrReader for ServedResource {
+    fn attrs(&self, _: &str, value: &[u8]) -> Option<Attrs> {
+        self.codec.attrs(self, value)
+    }
+
+    fn upgraded(&self, _: &str, value: &[u8]) -> Option<Bytes> {
+        self.codec.upgraded(self, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pintle_object::{GroupVersionKind, json};
+    use pintle_schema::encode;
+
+    const CLAIM: &str = r#"{"kind":"ResourceClaim","apiVersion":"resource.k8s.io/v1beta1","metadata":{"name":"c"},
+        "spec":{"devices":{"requests":[{"name":"r","deviceClassName":"x","allocationMode":"All"}]}}}"#;
+    const SCALER: &str = r#"{"metadata":{"name":"a","namespace":"n"},"spec":{"maxReplicas":3,
+        "scaleTargetRef":{"kind":"Deployment","name":"d"},"targetCPUUtilizationPercentage":77}}"#;
+
+    #[test]
+    fn values_in_older_versions_are_upgraded() {
+        let api = Arc::new(pintle_schema::known());
+        let (_, reader) = plan(&api);
+        let upgraded = |key: &str, value: &[u8], kind: &GroupVersionKind| {
+            let upgraded = reader.upgraded(key, value)?;
+            let envelope = pintle_schema::decode::protobuf::envelope(&upgraded).unwrap();
+            assert_eq!(envelope.api_version, kind.group_version().to_string());
+            let ty = api.kind(kind).unwrap();
+            assert!(reader.upgraded(key, &upgraded).is_none(), "it is as it should be");
+            Some(json::to_string(
+                &pintle_schema::decode::protobuf::decode(&api.schema, ty, envelope.raw).unwrap(),
+            ))
+        };
+        let v1 = GroupVersionKind::new("autoscaling", "v1", "HorizontalPodAutoscaler");
+        let tree = json::parse(SCALER.as_bytes()).unwrap();
+        let ty = api.kind(&v1).unwrap();
+        let stored =
+            encode::protobuf::document(&api.schema, ty, "autoscaling/v1", "HorizontalPodAutoscaler", &tree);
+        let (key, v2) =
+            ("/registry/horizontalpodautoscalers/n/a", GroupVersionKind { version: "v2".into(), ..v1 });
+        let scaler = upgraded(key, &stored, &v2).unwrap();
+        assert!(scaler.contains(r#""averageUtilization":77"#), "{scaler}");
+        assert_eq!(reader.attrs(key, &reader.upgraded(key, &stored).unwrap()).unwrap().name.as_str(), "a");
+        let claim = GroupVersionKind::new("resource.k8s.io", "v1", "ResourceClaim");
+        let claim = upgraded("/registry/resourceclaims/n/c", CLAIM.as_bytes(), &claim).unwrap();
+        assert!(claim.contains(r#""exactly":{"allocationMode":"All","deviceClassName":"x"}"#), "{claim}");
+    }
+
+    #[test]
+    fn values_in_versions_that_nobody_knows_are_not_read() {
+        let (_, reader) = plan(&Arc::new(pintle_schema::known()));
+        let check = |key: &str, value: &str, is_read: bool| {
+            assert!(reader.upgraded(key, value.as_bytes()).is_none(), "{value}");
+            assert_eq!(reader.attrs(key, value.as_bytes()).is_some(), is_read, "{value}");
+        };
+        let value = |version: &str, kind: &str| {
+            format!(r#"{{"apiVersion":"{version}","kind":"{kind}","metadata":{{"name":"a"}}}}"#)
+        };
+        check("/registry/secrets/n/a", &value("v1", "Secret"), true);
+        check("/registry/secrets/n/a", &value("v9", "Secret"), false);
+        check("/registry/secrets/n/a", &value("v1", "ConfigMap"), false);
+        check("/registry/deployments/n/a", &value("apps/v1beta2", "Deployment"), true);
+        check("/registry/ingress/n/a", &value("extensions/v1beta1", "Ingress"), false);
+        check("/registry/secrets/n/a", "garbage", false);
     }
 }

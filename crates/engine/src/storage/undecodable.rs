@@ -130,8 +130,7 @@ impl Engine {
         let mut left = 0;
         for served in self.table().served() {
             let Some(collection) = served.collection() else { continue };
-            let attrs = |object: &Object| served.codec.attrs(served, &object.value);
-            left += self.store.retry_unreadable(collection, attrs).await;
+            left += self.store.retry_unreadable(collection, served.as_ref()).await;
         }
         left
     }

@@ -51,7 +51,8 @@ impl ObjectReader {
         if object.read_error().is_some() { object } else { self.with_first_attrs(object) }
     }
 
-    fn with_first_attrs(&self, mut object: Object) -> Object {
+    fn with_first_attrs(&self, object: Object) -> Object {
+        let mut object = object.upgraded(self.first.as_ref());
         let attrs = self.first.attrs(object.key.as_str(), &object.value);
         object.attrs = attrs.unwrap_or_default();
         object
