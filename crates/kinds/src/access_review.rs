@@ -49,7 +49,7 @@ pub fn validate(
     }
 }
 
-/// Nothing but what the server itself put in.
+/// Checks that the metadata has only fields that the server itself set.
 fn validate_metadata(review: &Value, namespace: Option<&str>, shown: &str, errors: &mut FieldErrors) {
     let own = |field: &str| field == "managedFields" || (namespace.is_some() && field == "namespace");
     let says_nothing = review.map_at(&["metadata"]).is_none_or(|metadata| metadata.keys().all(own));

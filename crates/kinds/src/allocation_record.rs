@@ -9,7 +9,7 @@ pub struct AllocationRecord {
 }
 
 impl AllocationRecord {
-    /// Whether both are the same record, whatever they say.
+    /// Whether both are the same record, with any content.
     pub fn is_same(&self, other: &AllocationRecord) -> bool {
         self.resource == other.resource && meta::name(&self.object) == meta::name(&other.object)
     }

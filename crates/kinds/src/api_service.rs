@@ -8,7 +8,7 @@ use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct APIService;
 
-/// The Service that stands for an API of another server; nothing when this server serves it.
+/// The Service of an aggregated API; none for an API of this server.
 pub fn service_of(api: &Value) -> Option<&Value> {
     api.at(&["spec", "service"]).filter(|service| !service.is_null())
 }

@@ -307,7 +307,7 @@ const POLICY: Shape = &[
     ("PeriodSeconds", "periodSeconds", Form::Int),
 ];
 
-/// Fields by the names of the API instead of Go's, without those that are null.
+/// Fields by the names of the API instead of Go's, without nulls.
 fn with_json_names(value: Value) -> Value {
     match value {
         Value::Map(map) => {
@@ -325,7 +325,7 @@ fn with_json_names(value: Value) -> Value {
     }
 }
 
-/// Takes a value out of its annotation; what cannot be read is dropped, as upstream drops it.
+/// Takes a value out of its annotation; unreadable ones are dropped, as upstream does.
 fn unannotate(tree: &mut Value, annotation: &str) -> Value {
     let Some(text) = tree.remove(&["metadata", "annotations", annotation]) else { return Value::Null };
     if tree.map_at(&["metadata", "annotations"]).is_some_and(Map::is_empty) {

@@ -28,7 +28,7 @@ pub fn bind(pod: &mut Value, binding: &Value, now: Time) -> Result<(), String> {
         return Err(format!("pod {name} has non-empty .spec.schedulingGates"));
     }
     pod.set(&["spec", "nodeName"], binding.str_at(&["target", "name"]));
-    // A nomination is over once there is a node: whoever reads it would count the pod twice.
+    // A nomination is over once there is a node: otherwise the pod would count twice.
     pod.remove(&["status", "nominatedNodeName"]);
     for field in ["annotations", "labels"] {
         for (key, value) in binding.map_at(&["metadata", field]).into_iter().flat_map(|map| map.iter()) {

@@ -22,7 +22,7 @@ pub fn text(object: &Value, path: &[&str]) -> Value {
     Value::from(object.str_at(path))
 }
 
-/// The text at a path, or what stands for none.
+/// The text at a path, or a placeholder.
 pub fn text_or(object: &Value, path: &[&str], none: &str) -> Value {
     match object.str_at(path) {
         "" => Value::from(none),
@@ -154,7 +154,7 @@ pub fn replicas(object: &Value, selector: Value, now_seconds: i64) -> Vec<Value>
     ]
 }
 
-/// The row of a policy of admission, with the number of its rules, which stand in a field.
+/// The row of an admission policy, with the number of its rules in the given field.
 pub fn admission_policy(object: &Value, rules: &str, now_seconds: i64) -> Vec<Value> {
     let parameters = match object.at(&["spec", "paramKind"]) {
         Some(kind) if !kind.is_null() => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub struct CertificateSigningRequest;
 
 impl Strategy for CertificateSigningRequest {
-    /// The request carries who asks, whatever the body says.
+    /// Sets the requesting user, whatever the body has.
     fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
         object.remove(&["status"]);
         for field in ["username", "uid", "groups", "extra"] {

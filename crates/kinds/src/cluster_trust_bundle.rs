@@ -23,7 +23,7 @@ impl Strategy for ClusterTrustBundle {
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         check(new, errors);
-        // A bundle that was taken once stays good, whatever parsers say later.
+        // An accepted bundle stays valid, even if parsers become stricter.
         let text = new.str_at(&["spec", "trustBundle"]);
         if text != old.str_at(&["spec", "trustBundle"]) {
             bundle(text, errors);

@@ -80,14 +80,14 @@ const DRIVER: Shape = &[
     ("Allocatable", "allocatable", Form::Pointer(&[("Count", "count", Form::Nullable)])),
 ];
 
-/// A driver that was there and is named again is the same, but for what it can hold.
+/// Checks that a driver that is named again is unchanged, except for its limits.
 fn drivers_are_kept(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let strip = |driver: &Value| {
         let mut driver = driver.clone();
         driver.remove(&["allocatable"]);
         driver
     };
-    // Names stand once among the drivers of each, or validation has refused them: the first of a name is compared.
+    // Names are unique among the drivers, or validation has refused them: the first of a name is compared.
     let mut named = BTreeMap::new();
     for new_driver in new.list_at(&["spec", "drivers"]) {
         named.entry(new_driver.str_at(&["name"])).or_insert(new_driver);

@@ -19,7 +19,7 @@ impl Strategy for DaemonSet {
         }
     }
 
-    /// A body without the annotation counts from zero, which is what its manager then owns.
+    /// Sets the annotation to zero in a body without it; its manager then owns the annotation.
     fn default(&self, object: &mut Value) {
         if template_generation(object) == 0 {
             set_template_generation(object, 0);
@@ -115,7 +115,7 @@ impl Strategy for DaemonSet {
     }
 }
 
-/// A number as Go reads it, or Go's words for why it is none.
+/// A number as Go reads it, or Go's error.
 fn int64(text: &str) -> Result<i64, String> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -147,7 +147,7 @@ fn rolling_update(rolling: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     int_or_percent::at_most_all(unavailable, &unavailable_path, errors);
 }
 
-/// The number, or the number before the percent sign; 0 for what is neither.
+/// The number, or the number before the percent sign; 0 for other values.
 pub(super) fn amount(value: &Value) -> i64 {
     match value {
         Value::Int(int) => *int,

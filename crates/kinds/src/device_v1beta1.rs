@@ -1,5 +1,5 @@
-//! `resource.k8s.io/v1beta1`: a request is for a device of a class unless it lists alternatives, and what a device is
-//! stands in `basic`. In `v1` the former is in `exactly`, and the latter in the device itself.
+//! `resource.k8s.io/v1beta1`: a request is for a device of a class unless it lists alternatives, and the facts about a
+//! device are in `basic`. In `v1` the former is in `exactly`, and the latter in the device itself.
 
 use pintle_object::{Map, Value};
 

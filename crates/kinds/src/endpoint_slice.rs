@@ -22,7 +22,7 @@ impl Strategy for EndpointSlice {
         drop_topology(object);
     }
 
-    /// The generation is about what the client sent, before topology is dropped from it.
+    /// Raises the generation by the client's changes, before topology is dropped from them.
     fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         let strip = |object: &Value| {
             let mut object = object.clone();
@@ -97,7 +97,7 @@ impl Strategy for EndpointSlice {
     }
 }
 
-/// Topology is of a version that is gone: `nodeName` and `zone` hold what it held.
+/// Drops the topology of a removed version: `nodeName` and `zone` replace it.
 fn drop_topology(object: &mut Value) {
     for endpoint in object.at_mut(&["endpoints"]).and_then(Value::as_list_mut).into_iter().flatten() {
         endpoint.remove(&["deprecatedTopology"]);

@@ -13,7 +13,7 @@ pub fn needs_no_budget(pod: &Value) -> bool {
         || pod.at(&["metadata", "deletionTimestamp"]).is_some()
 }
 
-/// Whether a budget is about a pod.
+/// Whether a budget applies to a pod.
 pub fn covers(budget: &Value, pod: &Value) -> bool {
     static NONE: Map = Map::new();
     let labels = pod.map_at(&["metadata", "labels"]).unwrap_or(&NONE);
@@ -99,7 +99,7 @@ fn set_not_allowed(budget: &mut Value, generation: i64, now: Time) {
     put_condition(budget, condition);
 }
 
-/// The condition that tells a pod's owner why it went.
+/// Sets the condition with the reason of the eviction.
 pub fn mark(pod: &mut Value, now: Time) {
     let mut condition = Value::map();
     condition.set(&["type"], "DisruptionTarget");

@@ -24,7 +24,7 @@ pub struct KindFacts {
     pub dependents: Dependents,
     /// A delete answers with the deleted object instead of a Status.
     pub returns_deleted: bool,
-    /// A delete that does not say what becomes of dependents is warned that they stay.
+    /// Whether a delete without a choice about dependents gets a warning that they stay.
     pub warns_of_orphans: bool,
     /// A delete is of the object that is there when it begins, whether it says so or not.
     pub pins_deletions: bool,

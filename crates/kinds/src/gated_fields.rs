@@ -142,7 +142,7 @@ impl FieldPath {
         }
     }
 
-    /// Whether a value that is there is one that the row is about.
+    /// Whether the row applies to a present value.
     fn counts(&self, value: &Value) -> bool {
         match self.only {
             Only::Always => !is_nothing(value),

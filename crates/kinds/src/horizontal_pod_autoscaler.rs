@@ -51,7 +51,7 @@ impl Strategy for HorizontalPodAutoscaler {
     }
 }
 
-/// Metrics in a cell; what exceeds them is counted.
+/// The number of metrics in a cell; further ones are counted.
 const METRICS_SHOWN_MAX: usize = 2;
 
 fn cpu_at_80_percent() -> Value {

@@ -51,7 +51,7 @@ impl Strategy for IPAddress {
     }
 }
 
-/// `resource.group/namespace/name`, without what is empty.
+/// `resource.group/namespace/name`, without empty parts.
 fn parent_cell(object: &Value) -> String {
     let Some(parent) = check::present(object, &["spec", "parentRef"]) else {
         return cells::NONE.to_string();

@@ -90,7 +90,7 @@ fn default_labels(object: &mut Value) {
     }
 }
 
-/// Defaults of a job's spec at a path, be it a job's or a cron job's template.
+/// Defaults of a job's spec at a path, in a job or in a cron job's template.
 pub(super) fn default_spec(object: &mut Value, path: &[&str]) {
     pod::default_template(object, &[path, &["template"]].concat());
     let Some(spec) = object.at_mut(path) else { return };

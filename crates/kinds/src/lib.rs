@@ -110,8 +110,8 @@ pub struct Context<'a> {
 
 /// The strategy of one kind (upstream: `rest.RESTCreateStrategy` and its siblings), on objects in canonical form in the version that the kind is stored in.
 ///
-/// Every method has the behaviour of the plainest kind as its default, so that a kind's file says only what is
-/// its own. Methods run in the order in which they stand here.
+/// The default of every method is the behaviour of a plain kind, so that a kind's file has only its differences.
+/// Methods run in the order in which they are declared.
 pub trait Strategy: Send + Sync {
     /// Defaults that the tables cannot say: one field's default that depends on another.
     /// Runs on every decoded body after the tables' defaults, and on every patched object.
@@ -119,13 +119,13 @@ pub trait Strategy: Send + Sync {
         let _ = object;
     }
 
-    /// Texts of warnings about what the preparation of a new object makes up for.
+    /// Warnings about a new object that its preparation corrects.
     fn prepare_warnings(&self, object: &Value, out: &mut Vec<String>) {
         let _ = (object, out);
     }
 
-    /// Clears and sets what a create may not choose: most kinds drop `status`.
-    /// `metadata.generation` is 1 already where the kind has generations.
+    /// Clears and sets the fields that a create may not choose: most kinds drop `status`. `metadata.generation` is 1
+    /// already where the kind has generations.
     fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
         let _ = context;
         if let Some(map) = object.as_map_mut() {
@@ -133,26 +133,26 @@ pub trait Strategy: Send + Sync {
         }
     }
 
-    /// Keeps what an update of the object itself may not change: most kinds keep the old `status`.
+    /// Keeps the fields that an update of the object itself may not change: most kinds keep the old `status`.
     fn prepare_update(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
         let _ = context;
         keep(new, old, "status");
     }
 
-    /// Keeps what an update through `status` may not change: everything but the status and parts of the
+    /// Keeps the fields that an update through `status` may not change: everything but the status and parts of the
     /// metadata.
     fn prepare_status(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
         let _ = context;
         keep(new, old, "spec");
     }
 
-    /// Keeps what an update through a subresource other than `status` may not change: `finalize`, `approval`,
-    /// `ephemeralcontainers`, `resize`. The context names it.
+    /// Keeps the fields that an update through a subresource other than `status` may not change: `finalize`,
+    /// `approval`, `ephemeralcontainers`, `resize`. The context names it.
     fn prepare_subresource(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
         self.prepare_status(new, old, context);
     }
 
-    /// Whether this update is one of those that raise `metadata.generation`; by default a change of `spec`.
+    /// Whether this update raises `metadata.generation`; by default a change of `spec` does.
     fn raises_generation(&self, new: &Value, old: &Value) -> bool {
         new.get("spec") != old.get("spec")
     }
@@ -217,8 +217,8 @@ pub trait Strategy: Send + Sync {
         self.validate_status(new, old, errors);
     }
 
-    /// Defaults that upstream adds when it reads the stored object back: they see what preparation and admission
-    /// have set, and are not validated.
+    /// Sets the defaults that upstream adds when it reads the stored object back: they see the results of preparation
+    /// and admission, and are not validated.
     fn complete(&self, object: &mut Value) {
         let _ = object;
     }
@@ -258,7 +258,7 @@ pub trait Strategy: Send + Sync {
         None
     }
 
-    /// Annotations that stand for fields which the kind has in upstream's internal form only.
+    /// Annotations for fields that the kind has in upstream's internal form only.
     fn field_annotations(&self) -> &'static [&'static str] {
         &[]
     }
@@ -274,7 +274,7 @@ pub trait Strategy: Send + Sync {
         false
     }
 
-    /// Takes from the pools what a new object (`old` is `None`) or a new version needs, before it is prepared.
+    /// Allocates addresses and ports for a new object (`old` is `None`) or a new version, before it is prepared.
     fn allocate(
         &self,
         new: &mut Value,
@@ -323,8 +323,8 @@ pub trait Strategy: Send + Sync {
         false
     }
 
-    /// Puts in what protobuf does not keep, whenever an object is read from the store. False for the kinds that
-    /// lose nothing.
+    /// Restores fields that protobuf does not keep, whenever an object is read from the store. False for kinds that
+    /// lose none.
     fn restore(&self, object: &mut Value) -> bool {
         let _ = object;
         false
@@ -362,7 +362,7 @@ pub fn keep_at(new: &mut Value, old: &Value, path: &[&str]) {
     }
 }
 
-/// Sets a value at a path of maps that exist, where there is none.
+/// Sets a value at a path of existing maps, unless there is one.
 pub fn set_default(object: &mut Value, parent: &[&str], field: &str, value: impl Into<Value>) {
     if let Some(map) = object.at_mut(parent).and_then(Value::as_map_mut)
         && map.get(field).is_none_or(Value::is_null)

@@ -31,7 +31,7 @@ impl Strategy for Node {
         }
     }
 
-    /// A kubelet registers with its status, but nobody configures kubelets through their nodes any more.
+    /// Keeps the status, with which kubelets register; drops `configSource`, which is no longer supported.
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         object.remove(&["spec", "configSource"]);
         object.remove(&["status", "config"]);

@@ -7,11 +7,11 @@ use OwnedFields::{AllBut, Only};
 pub enum OwnedFields {
     /// All but those below these paths, which such a write resets anyway.
     AllBut(&'static [&'static str]),
-    /// Only those below these paths; `*` stands for any element.
+    /// Only fields below these paths; `*` stands for any element.
     Only(&'static [&'static str]),
 }
 
-/// The fields of a kind that a write can own; `has_status` tells whether the resource has a status subresource.
+/// The fields of a kind that a write can own; `has_status`: whether the resource has a status subresource.
 ///
 /// By the rule of most kinds the object's own endpoint resets the status, and `/status` resets the spec; the table
 /// holds the exceptions.

@@ -115,7 +115,7 @@ fn now(context: &Context<'_>) -> Value {
     Value::from(Time { seconds: context.now_seconds, nanos: 0 }.to_seconds_text())
 }
 
-/// The phase, or `Terminating` for what is being deleted.
+/// The phase, or `Terminating` while it is being deleted.
 pub(super) fn phase(object: &Value) -> Value {
     if meta::is_deleting(object) {
         Value::from("Terminating")

@@ -23,7 +23,7 @@ const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 const EXPIRATION_SECONDS_MIN: i64 = 60 * 60;
 const EXPIRATION_SECONDS_MAX: i64 = 91 * 24 * 60 * 60;
 const KUBERNETES_EXPIRATION_SECONDS_MAX: i64 = 24 * 60 * 60;
-/// Certificates live no shorter, and are made anew no nearer to their ends.
+/// The shortest lifetime of certificates, and the least time between refresh and expiry.
 const LIFETIME_SECONDS_MIN: i64 = 60 * 60;
 const REFRESH_MARGIN_SECONDS: i64 = 10 * 60;
 /// The outcomes of a request, of which it has one.
@@ -284,7 +284,7 @@ fn requested_key(object: &Value) -> Option<PublicKey> {
     CertificateRequest::parse(&request).ok().map(|request| request.key)
 }
 
-/// Whether the times of the status are those of the certificate, and within what was asked for.
+/// Whether the times of the status are those of the certificate, and within the requested lifetime.
 fn times(object: &Value, certificate: &X509Certificate<'_>, errors: &mut FieldErrors) -> bool {
     let text = |field: &str| object.str_at(&["status", field]);
     let consistent = "must be present and consistent with the issued certificate";

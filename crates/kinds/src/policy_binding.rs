@@ -4,7 +4,7 @@ use super::{Context, Strategy, cells};
 use crate::validation::{NameRule, admission_policy, admission_rules, meta};
 use pintle_object::{FieldErrors, Value};
 
-/// Only a validating binding says what is done about failures.
+/// Only a validating binding has actions for failures.
 pub struct PolicyBinding {
     pub has_actions: bool,
 }

@@ -54,7 +54,7 @@ fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// Checks the counts of what replicates pods.
+/// Checks the counts of a status with replicas.
 pub(super) fn replica_status(object: &Value, errors: &mut FieldErrors) {
     const FIELDS: [&str; 6] = [
         "replicas",

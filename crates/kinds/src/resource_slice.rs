@@ -14,7 +14,7 @@ impl Strategy for ResourceSlice {
     }
 
     fn prepare_update(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
-        // The generation counts what the client sent, before it loses what is off.
+        // The generation counts the client's changes, before disabled fields are dropped.
         if new.get("spec") != old.get("spec") {
             let generation = old.int_at(&["metadata", "generation"]).unwrap_or(0);
             new.set(&["metadata", "generation"], generation + 1);

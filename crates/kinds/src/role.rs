@@ -33,7 +33,7 @@ impl Strategy for Role {
     }
 }
 
-/// A rule has verbs, and is about resources or about URLs.
+/// Checks a rule: it has verbs, and resources or URLs.
 fn policy_rule(rule: &Value, is_namespaced: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let is_empty = |field: &str| rule.list_at(&[field]).is_empty();
     if is_empty("verbs") {

@@ -23,7 +23,7 @@ impl Strategy for StatefulSet {
         self.restore(object);
     }
 
-    /// Claims are whole objects within the spec; protobuf does not keep what kind they are.
+    /// Restores the kinds of claims, which are whole objects within the spec: protobuf does not keep them.
     fn restore(&self, object: &mut Value) -> bool {
         let claims = object.at_mut(&["spec", "volumeClaimTemplates"]).and_then(Value::as_list_mut);
         for claim in claims.into_iter().flatten() {

@@ -31,7 +31,7 @@ pub fn check_account(pod: &Value, account: &str) -> Result<(), Status> {
     )))
 }
 
-/// Fills in what the account and the server know; what a client says about the answer is dropped.
+/// Sets the fields of the answer from the account and the server, instead of the client's.
 pub fn complete(
     body: &mut Value,
     account: &Value,

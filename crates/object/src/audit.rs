@@ -37,14 +37,14 @@ impl Level {
     }
 }
 
-/// A part of the server whose share of a slow request's time is told, by its latency annotation.
-/// (`k8s.io/apiserver/pkg/endpoints/request`, `LatencyTrackers`.)
+/// A part of the server whose time in slow requests is annotated. (`k8s.io/apiserver/pkg/endpoints/request`,
+/// `LatencyTrackers`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Latency {
     ApfQueueWait,
     Authentication,
     Authorization,
-    /// The store's, whatever store it is.
+    /// The store's, of either kind.
     Etcd,
     Impersonation,
     MutatingWebhook,
@@ -87,7 +87,7 @@ impl Latency {
     }
 }
 
-/// Keys and values that are told beside the fields of an event.
+/// The keys and values of an event's annotations.
 pub type Annotations = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
 /// The collector of one request. Nothing is kept at level `None`, so that servers without an audit pay for a load and a
@@ -96,7 +96,7 @@ pub type Annotations = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 pub struct AuditContext {
     level: AtomicU8,
     omits_managed_fields: AtomicBool,
-    /// In nanoseconds, by `Latency`. Apart from what is locked: every stage of a request adds to them.
+    /// In nanoseconds, by `Latency`. Outside of the lock, since every stage of a request adds to them.
     latencies: [AtomicU64; Latency::ALL.len()],
     kept: Mutex<Kept>,
 }
@@ -125,12 +125,12 @@ pub struct RequestReference {
 }
 
 impl AuditContext {
-    /// A collector that keeps what is left at a level.
+    /// A collector at a level.
     pub fn new(level: Level) -> AuditContext {
         AuditContext { level: AtomicU8::new(level as u8), ..AuditContext::default() }
     }
 
-    /// Keeps what is left from now on, as far as the level goes.
+    /// Sets the level of later facts.
     pub fn set_level(&self, level: Level, omits_managed_fields: bool) {
         self.level.store(level as u8, Ordering::Relaxed);
         self.omits_managed_fields.store(omits_managed_fields, Ordering::Relaxed);
@@ -141,7 +141,7 @@ impl AuditContext {
         Level::ALL.into_iter().find(|known| *known as u8 == level).unwrap_or_default()
     }
 
-    /// Whether objects are told without their managed fields.
+    /// Whether objects are recorded without their managed fields.
     pub fn omits_managed_fields(&self) -> bool {
         self.omits_managed_fields.load(Ordering::Relaxed)
     }
@@ -168,8 +168,8 @@ impl AuditContext {
         }
     }
 
-    /// Keeps what the object of a create or update says of itself; as JSON the whole of it, with its defaults, where
-    /// the event tells it.
+    /// Keeps kind and names of the object of a create or update, and the whole of it as JSON, with its defaults, if the
+    /// event records it.
     pub fn set_request(&self, object: &Value, json: impl FnOnce() -> Vec<u8>) {
         if !self.is_at_least(Level::Metadata) {
             return;
@@ -223,7 +223,7 @@ impl AuditContext {
         Latency::ALL.into_iter().zip(nanos.map(Duration::from_nanos)).filter(|(_, sum)| !sum.is_zero())
     }
 
-    /// Looks at what is kept so far.
+    /// Calls `look` with the collected facts.
     pub fn visit<R>(&self, look: impl FnOnce(&mut Kept) -> R) -> R {
         look(&mut self.lock())
     }

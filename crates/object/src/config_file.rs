@@ -41,7 +41,7 @@ impl Kind {
         joined(strict).map(|()| document.value)
     }
 
-    /// Checks what stands in another file.
+    /// Checks a document that is a part of another file.
     pub fn check(&self, document: &Value) -> Result<(), String> {
         self.check_name(document, &json::to_string(document))?;
         let mut strict = Vec::new();
@@ -76,7 +76,7 @@ pub fn read_unversioned(text: &str, fields: &[(&'static str, Form)]) -> Result<V
     joined(strict).map(|()| document.value)
 }
 
-/// Checks what stands in another file, and has no version.
+/// Checks a document that is a part of another file, and has no version.
 pub fn check_unversioned(document: &Value, fields: &[(&'static str, Form)]) -> Result<(), String> {
     let mut strict = Vec::new();
     check_fields(document, fields, "", &mut strict)?;

@@ -46,7 +46,7 @@ impl<'a> Path<'a> {
         Path { parent: Some(self), step: Step::Key(key) }
     }
 
-    /// The text of the path, as much as is shown: what errors name their field by.
+    /// The text of the path, possibly cut, as errors show it.
     pub fn head(&self) -> String {
         let mut head = Head(String::new());
         // The writer is stopped by the head's end.
@@ -55,7 +55,7 @@ impl<'a> Path<'a> {
     }
 }
 
-/// A path is shown up to this length: it stands in every error below a key that is as long as its sender likes.
+/// The longest path in an error: it repeats in every error below a key, which is as long as its sender likes.
 const PATH_BYTES_MAX: usize = crate::field::STRICT_PATH_BYTES_MAX;
 
 /// Takes text until it is long enough.
@@ -153,12 +153,12 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// One answer lists at most this many errors: nobody reads more, and a short body can be wrong in every byte.
+/// The number of errors in one answer: more are of no use, and a short body can be wrong in every byte.
 pub const ERRORS_MAX: usize = 1000;
-/// The text of all errors in one answer. Each is told twice, escaped twice, and may show the whole object.
+/// The bytes of all errors in one answer. Each appears twice, escaped twice, and may show the whole object.
 const ERRORS_BYTES_MAX: usize = 256 * 1024;
 
-/// Which rules hold of those that feature gates switch. Checks ask whoever collects what they find.
+/// The states of rules that feature gates switch. Checks get them from the collector of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GatedRules {
     /// `StrictIPCIDRValidation`: fields of old take no address that programs read differently.
@@ -193,7 +193,7 @@ pub struct FieldErrors {
     /// Bytes in `errors`.
     bytes: usize,
     omitted: usize,
-    /// Values that are let through, but told.
+    /// Warnings about values that are allowed.
     warnings: Vec<String>,
 }
 
@@ -202,7 +202,7 @@ impl FieldErrors {
         FieldErrors::default()
     }
 
-    /// Collects what breaks the rules that hold.
+    /// A collector with these rules.
     pub fn by(rules: GatedRules) -> FieldErrors {
         FieldErrors { rules, ..FieldErrors::default() }
     }
@@ -216,7 +216,7 @@ impl FieldErrors {
         self.errors.is_empty()
     }
 
-    /// All that were found, with those that are not kept.
+    /// The number of errors, including those that were not kept.
     pub fn len(&self) -> usize {
         self.errors.len() + self.omitted
     }
@@ -337,7 +337,7 @@ impl FieldErrors {
         let (mut message, field) = (String::from(kind.words()), path.head());
         if let Some(bad) = bad {
             let mut shown = bad.show();
-            // The value is cut, and not what is said of it.
+            // The value is cut, and not the message about it.
             const SEPARATORS: usize = 4;
             let around = field.len() + message.len() + SEPARATORS + detail.len();
             truncate(&mut shown, self.bytes_left().saturating_sub(around));
@@ -398,7 +398,7 @@ impl BadValue for bool {
     }
 }
 
-/// Text that is shown as it stands, for values whose Go form is neither text nor number.
+/// Text that is shown unquoted, for values whose Go form is neither text nor number.
 pub struct Shown(pub String);
 
 impl BadValue for Shown {
@@ -444,8 +444,8 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// Go's `unicode.IsPrint`, and an approximation of it for what is not ASCII: controls, separators other than the
-/// space, and formatting marks are not printable.
+/// Go's `unicode.IsPrint`, approximated outside of ASCII: controls, separators other than the space, and formatting
+/// marks are not printable.
 pub fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return matches!(c, ' '..='~');
@@ -455,7 +455,7 @@ pub fn is_printable(c: char) -> bool {
         || matches!(c as u32, 0xad | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xe000..=0xf8ff | 0xfff9..=0xfffb))
 }
 
-/// A path is shown up to this length. Keys are as long as their sender likes, and stand in every path below them.
+/// The longest path in a message. Keys are as long as their sender likes, and repeat in every path below them.
 pub const STRICT_PATH_BYTES_MAX: usize = 4 * 1024;
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 
 /// A map sorted by key (bytewise), as Go sorts map keys in JSON.
 ///
-/// A vector, not a tree: objects have few keys per level, and most inserts arrive in order. Beyond
-/// [`CHUNK_LEN_MAX`] keys it is a vector of such vectors, so that an insert or a removal anywhere moves a bounded
-/// number of entries, whatever the order in which a client sends them.
+/// A vector, not a tree: objects have few keys per level, and most inserts arrive in order. Beyond [`CHUNK_LEN_MAX`]
+/// keys it is a vector of such vectors, so that an insert or a removal anywhere moves a bounded number of entries, in
+/// any order of a client's keys.
 #[derive(Clone, Debug)]
 pub struct Map {
     entries: Entries,
@@ -185,7 +185,7 @@ impl Map {
         self.iter().map(|(_, value)| value)
     }
 
-    /// The entries among which a key would stand.
+    /// The chunk that has or would have a key.
     fn chunk(&self, key: &str) -> Option<&Vec<Entry>> {
         match &self.entries {
             Entries::Few(entries) => Some(entries),
@@ -222,7 +222,7 @@ impl Map {
     }
 }
 
-/// The place of the chunk where a key stands or belongs.
+/// The index of the chunk that has or would have a key.
 fn chunk_of(chunks: &[Vec<Entry>], key: &str) -> usize {
     let after =
         chunks.partition_point(|entries| entries.first().is_some_and(|(first, _)| first.as_str() <= key));

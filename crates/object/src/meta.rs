@@ -80,7 +80,7 @@ pub fn set_finalizers(object: &mut Value, finalizers: &[String]) {
     }
 }
 
-/// Drops what a client may not choose on create.
+/// Drops the fields that a client may not set on create.
 pub fn wipe_system_fields(object: &mut Value) {
     let owned = ["creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_map_mut) {
@@ -98,7 +98,7 @@ pub fn keep(new: &mut Value, old: &Value, field: &'static str) {
     }
 }
 
-/// Restores the fields that no update changes, whatever it says.
+/// Restores the fields that no update may change.
 pub fn keep_system_fields(new: &mut Value, old: &Value) {
     let Some(old) = old.get("metadata") else { return };
     let (has_uid, has_grace) = (!uid(new).is_empty(), grace_seconds(new).is_some());

@@ -356,8 +356,8 @@ fn suffix_of(suffix: &str) -> Result<(QuantityFormat, u32, i32), QuantityError> 
     }
 }
 
-/// The canonical text of the amount `digits * 10^exponent`, not zero: no trailing zeros but those that make the
-/// exponent one that a suffix has.
+/// The canonical text of the amount `digits * 10^exponent`, not zero: no trailing zeros except those that give the
+/// exponent a suffix.
 fn decimal(mut digits: String, mut exponent: i32, format: QuantityFormat) -> String {
     let trimmed = digits.trim_end_matches('0').len();
     exponent += i32::try_from(digits.len() - trimmed).unwrap_or(0);

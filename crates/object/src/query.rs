@@ -59,7 +59,7 @@ impl Query {
     }
 }
 
-/// Resolves percent escapes, and `+` in queries; `None` for an escape that is none.
+/// Resolves percent escapes, and `+` in queries; `None` for an invalid escape.
 pub fn decode(text: &str, is_query: bool) -> Option<String> {
     if !text.contains(['%', '+']) {
         return Some(String::from(text));

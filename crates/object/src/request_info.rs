@@ -3,7 +3,7 @@
 
 use crate::{Text, Verb};
 
-/// The action of a request, and the object or path that it is about. Short texts are kept in place, so that copies are cheap.
+/// The action of a request, and its object or path. Short texts are stored inline, so that copies are cheap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RequestInfo {
     pub is_resource: bool,
@@ -15,7 +15,7 @@ pub struct RequestInfo {
     pub version: Text,
     pub resource: Text,
     pub subresource: Text,
-    /// Empty for all namespaces, and for what is in none.
+    /// Empty for all namespaces, and for cluster-scoped resources.
     pub namespace: Text,
     /// The object's name: that of the path, or the one that a list or watch is restricted to by its selector.
     pub name: Text,

@@ -67,7 +67,7 @@ pub struct Status {
     pub internal: Option<String>,
     /// Of an expired list: a token that lists the rest, inconsistently. Empty otherwise.
     pub continue_token: String,
-    /// The whole document, where somebody else made it, as an admission webhook does: clients see it as it is.
+    /// The whole document, if another server made it, such as an admission webhook: clients see it unchanged.
     pub foreign: Option<Box<Map>>,
 }
 
@@ -108,7 +108,7 @@ impl Status {
         self
     }
 
-    /// Adds what only the log may show.
+    /// Adds details for the log only.
     pub fn with_internal(mut self, internal: impl Into<String>) -> Status {
         let mut internal = internal.into();
         truncate(&mut internal, INTERNAL_BYTES_MAX);

@@ -1,10 +1,10 @@
-//! Findings of strict decoding: unknown fields and those that stand twice, as sigs.k8s.io/json reports them.
+//! Findings of strict decoding: unknown and repeated fields, as sigs.k8s.io/json reports them.
 
 pub(crate) use crate::field::{STRICT_PATH_BYTES_MAX, quote};
 
 /// Upstream reports at most this many, each once.
 pub const STRICT_ERRORS_MAX: usize = 100;
-/// The paths that may be looked at in one document, in bytes; the same field may stand twice many times.
+/// The bytes of all paths computed for one document; the same field may be repeated many times.
 const LOOKED_AT_BYTES_MAX: usize = 1024 * 1024;
 
 /// The findings of one document, in order.
@@ -15,8 +15,8 @@ pub struct StrictErrors {
 }
 
 impl StrictErrors {
-    /// Adds `unknown field "spec.x"` or `duplicate field "spec.x"`, with `what` before it; the path is asked for only
-    /// if there is room.
+    /// Adds `unknown field "spec.x"` or `duplicate field "spec.x"`, with `what` before it; the path is computed only if
+    /// there is room.
     pub fn add<P: AsRef<str>>(&mut self, what: &str, path: impl FnOnce() -> P) {
         if self.list.len() >= STRICT_ERRORS_MAX || self.looked_at_bytes >= LOOKED_AT_BYTES_MAX {
             return;

@@ -7,7 +7,7 @@ pub const AUTHENTICATED: &str = "system:authenticated";
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// Members may do everything.
 pub const MASTERS: &str = "system:masters";
-/// The group of those who watch over clusters.
+/// The group of monitoring clients.
 pub const MONITORING: &str = "system:monitoring";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ impl User {
         User { name: ANONYMOUS.into(), groups: vec![UNAUTHENTICATED.into()], ..User::default() }
     }
 
-    /// The same user, in the group of those who proved who they are.
+    /// The same user, in the group `system:authenticated`.
     pub fn authenticated(mut self) -> User {
         if !self.is_authenticated() {
             self.groups.push(AUTHENTICATED.into());
@@ -31,7 +31,7 @@ impl User {
         self
     }
 
-    /// Whether the user is in the group of those who proved who they are, or nobody.
+    /// Whether the user is in the group `system:authenticated`, or has no name.
     pub fn is_authenticated(&self) -> bool {
         self.name == ANONYMOUS || self.is_in(AUTHENTICATED)
     }

@@ -15,9 +15,10 @@ pub enum Verb {
     Patch,
     Update,
     Watch,
-    /// The old way to reach what is behind a resource: `/api/v1/proxy/...`, which nothing serves any more.
+    /// The old way to proxy to a resource, `/api/v1/proxy/...`, which is no longer served.
     Proxy,
-    /// A verb that is not known: the method of a path that is no resource (`post`), or another that somebody asks about (`impersonate`, `*`).
+    /// Any other verb: the method of a path that is no resource (`post`), or one in a question about access
+    /// (`impersonate`, `*`).
     Other(OtherVerb),
 }
 
@@ -56,7 +57,7 @@ impl Verb {
         Verb::Watch,
     ];
 
-    /// The verb of a name, whatever it is. Names are told apart by case.
+    /// The verb of a name, known or not. Names are case-sensitive.
     pub fn named(name: &str) -> Verb {
         match name {
             "create" => Verb::Create,
@@ -136,7 +137,7 @@ impl Verbs {
         self.0 == 0
     }
 
-    /// The names of those that are verbs of resources.
+    /// The names of verbs on resources.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Verb::ALL.into_iter().filter(move |verb| self.has(verb)).map(|verb| verb.known_name())
     }

@@ -15,7 +15,7 @@ pub enum WireError {
         wire: u8,
     },
     Utf8,
-    /// A quantity that is none.
+    /// An invalid quantity.
     Quantity(quantity::QuantityError),
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for WireError {
     }
 }
 
-/// One field as it stands on the wire.
+/// One undecoded field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
     Varint(u64),
@@ -78,7 +78,7 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Reads the fields of one message in the order in which they stand.
+/// Reads the fields of one message in their order on the wire.
 #[derive(Clone, Copy, Debug)]
 pub struct WireReader<'a> {
     bytes: &'a [u8],

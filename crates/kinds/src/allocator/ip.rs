@@ -10,8 +10,8 @@ const SIZE_MAX: u128 = 1 << 20;
 
 /// Hands out the addresses of one CIDR.
 ///
-/// The lower band of the range is left to users who choose an address themselves; free picks come from the
-/// upper band first (KEP-3070). In `10.0.0.0/24` the usable addresses are .1 to .254, and picks start at .17:
+/// The lower band of the range is left to users who choose an address themselves; automatic picks come from the upper
+/// band first (KEP-3070). In `10.0.0.0/24` the usable addresses are .1 to .254, and picks start at .17:
 ///
 /// ```text
 /// .0 | .1 ......... .16 | .17 ......................... .254 | .255
@@ -29,7 +29,7 @@ pub struct IpPool {
 }
 
 impl IpPool {
-    /// Reads a CIDR such as `10.0.0.0/16`; `None` when it is none or holds no usable address.
+    /// Reads a CIDR such as `10.0.0.0/16`; `None` when it is invalid or has no usable address.
     pub fn parse(cidr: &str) -> Option<IpPool> {
         let (ip, prefix) = cidr.split_once('/')?;
         let ip: IpAddr = ip.parse().ok()?;

@@ -16,7 +16,7 @@ impl PortMap {
         PortMap { range, bits }
     }
 
-    /// Takes over what a stored map of the range `stored` says of ports that lie in this one.
+    /// Copies the ports of this range from a stored map of the range `stored`.
     pub fn read(&mut self, stored: &str, bytes: &[u8]) {
         let start = stored.split_once('-').and_then(|(start, _)| start.parse::<u16>().ok());
         let start = start.unwrap_or(*self.range.start());
@@ -51,7 +51,7 @@ impl PortMap {
             == Some(true)
     }
 
-    /// Ports outside the range are nobody's.
+    /// Marks a port; ports outside the range are ignored.
     pub fn set(&mut self, port: u16, is_taken: bool) {
         let Some(place) = self.place(port) else { return };
         let Some(byte) = self.bits.get_mut(place / 8) else { return };

@@ -37,7 +37,7 @@ struct Column {
 pub struct Scale {
     pub wanted: Vec<Text>,
     pub current: Vec<Text>,
-    /// Empty when there is none.
+    /// Empty without one.
     pub selector: Vec<Text>,
     /// `.spec.replicas`, as it is written in the definition.
     pub wanted_text: String,
@@ -93,7 +93,7 @@ impl Strategy for CustomResource {
         }
     }
 
-    /// Nothing but the status changes, and who manages it.
+    /// Keeps everything but the status and the managed fields.
     fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         let mut next = old.clone();
         keep(&mut next, new, "status");
@@ -103,7 +103,7 @@ impl Strategy for CustomResource {
         *new = next;
     }
 
-    /// All fields but the metadata are part of what the generation counts.
+    /// Changes of all fields but the metadata raise the generation.
     fn raises_generation(&self, new: &Value, old: &Value) -> bool {
         let (Some(new), Some(old)) = (new.as_map(), old.as_map()) else { return false };
         let counts =

@@ -26,7 +26,7 @@ enum PathStep {
 }
 
 impl Path {
-    /// Reads a path; `None` for what is no path of this simple sort.
+    /// Reads a path; `None` for others than these simple ones.
     pub fn parse(text: &str) -> Option<Path> {
         let mut steps = Vec::new();
         let mut rest = text.strip_prefix('$').unwrap_or(text);
@@ -97,7 +97,7 @@ pub fn at<'a>(object: &'a Value, path: &[Text]) -> Option<&'a Value> {
     path.iter().try_fold(object, |value, step| value.get(step))
 }
 
-/// A field's name up to the next step; a backslash takes the meaning from what follows.
+/// A field's name up to the next step; a backslash escapes the next character.
 fn name(text: &str) -> (String, &str) {
     let mut name = String::new();
     let mut chars = text.char_indices();
@@ -111,7 +111,7 @@ fn name(text: &str) -> (String, &str) {
     (name, "")
 }
 
-/// The inside of a bracket, and what follows it; a bracket inside quotes does not count.
+/// The inside of a bracket, and the rest after it; a bracket inside quotes does not count.
 fn bracket(text: &str) -> Option<(&str, &str)> {
     let mut quote = None;
     for (place, c) in text.char_indices() {

@@ -9,7 +9,7 @@ const SEE: &str = "see https://github.com/kubernetes/enhancements/pull/1111";
 pub enum Approval {
     /// By the address of a review.
     Given,
-    /// The annotation says that there is none.
+    /// The annotation says that there is no approval.
     Bypassed,
     Missing,
     Invalid,

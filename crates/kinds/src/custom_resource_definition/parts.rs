@@ -78,7 +78,7 @@ impl<'a> CostLimits<'a> {
         CostLimits { old: Some(old) }
     }
 
-    /// Errors of selectable fields; `version` is empty for those that all versions have in common.
+    /// Errors of selectable fields; `version` is empty for those that all versions share.
     pub fn fields(
         &self,
         fields: &Value,

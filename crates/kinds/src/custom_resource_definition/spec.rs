@@ -82,7 +82,7 @@ pub(super) fn check(object: &Value, rigor: &Rigor<'_>, errors: &mut FieldErrors)
     }
 }
 
-/// Errors of what an update changes, besides those of the new object itself.
+/// Errors of the changes of an update, besides those of the new object itself.
 pub(super) fn check_changes(new: &Value, old: &Value, is_established: bool, errors: &mut FieldErrors) {
     let mut keep = |steps: &[&str], path: &Path<'_>| {
         let value = new.str_at(steps);
@@ -255,7 +255,7 @@ fn labels(names: &Value, field: &str, path: &Path<'_>, errors: &mut FieldErrors)
     }
 }
 
-/// Errors of what all versions have in common.
+/// Errors of the parts that all versions share.
 fn shared(view: &DefinitionView<'_>, rigor: &Rigor<'_>, errors: &mut FieldErrors) {
     let schema = view.shared(SCHEMA).and_then(document);
     if let Some(schema) = schema {

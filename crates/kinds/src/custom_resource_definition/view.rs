@@ -59,7 +59,7 @@ impl<'a> DefinitionView<'a> {
         self.versions.iter().filter_map(|version| document(set(version, SCHEMA)?)).collect()
     }
 
-    /// The versions without what they have in common.
+    /// The versions without the parts that they share.
     pub fn bare_versions(&self) -> Option<Value> {
         let mut versions = self.spec.get("versions").cloned()?;
         for version in versions.as_list_mut().into_iter().flatten() {

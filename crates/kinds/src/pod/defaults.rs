@@ -37,7 +37,7 @@ pub fn default_template(object: &mut Value, path: &[&str]) {
     }
 }
 
-/// Defaults of every pod spec, be it a pod's or a template's.
+/// Defaults of every pod spec, of pods and templates.
 pub fn default_spec(spec: &mut Value) {
     service_account(spec);
     for list in ["containers", "initContainers", "ephemeralContainers"] {

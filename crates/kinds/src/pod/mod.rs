@@ -82,7 +82,7 @@ impl Strategy for Pod {
     }
 
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
-        // Programs update pods, and nobody reads what they are told.
+        // Updates of pods come from programs, whose warnings are not read.
         if old.is_some() {
             return;
         }

@@ -4,8 +4,8 @@ use pintle_object::quantity::Quantity;
 use pintle_object::{Map, Value};
 use std::cmp::Ordering;
 
-/// `Guaranteed` if every container limits CPU and memory to what it requests, `BestEffort` if none asks for
-/// anything, else `Burstable`.
+/// `Guaranteed` if every container limits CPU and memory to its requests, `BestEffort` if none has any requests or
+/// limits, else `Burstable`.
 pub fn class(pod: &Value) -> &'static str {
     let resources = pod_resources(pod);
     let mut asks = false;

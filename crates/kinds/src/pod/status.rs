@@ -14,7 +14,7 @@ const STATUS_LISTS: [(&str, &str); 3] = [
     ("ephemeralContainerStatuses", ""),
 ];
 
-/// Keeps what a report cannot change, and what a reporter of an older release forgets.
+/// Keeps fields that a status update cannot change, and those that an older kubelet omits.
 pub fn prepare(new: &mut Value, old: &Value) {
     keep(new, old, "spec");
     keep_at(new, old, &["metadata", "deletionTimestamp"]);
@@ -296,7 +296,7 @@ fn id(id: i64, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// The health of devices: of those that the container requests or claims.
+/// The health of devices: those that the container requests or claims.
 fn allocated(new: &Value, list: &str, containers: &str, errors: &mut FieldErrors) {
     let owner = STATUS.child(list);
     let known = by_name(new.list_at(&["spec", containers])).into_iter();

@@ -152,7 +152,7 @@ fn with_updatable_fields_of(new: &Value, old: &Value) -> Value {
     rest
 }
 
-/// While a pod is gated, where it may go can be narrowed; what was narrowed is put back as it was.
+/// While a pod is gated, its placement can be narrowed; such changes are reverted in `rest` for comparison.
 fn gated(rest: &mut Value, old: &Value, errors: &mut FieldErrors) {
     if rest.get("nodeSelector") != old.get("nodeSelector") {
         narrowed_selector(rest, old, errors);

@@ -56,7 +56,7 @@ fn token_volumes(spec: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// Annotations that mean something to pods are checked, and those that mark what a pod is never change.
+/// Checks annotations with a meaning for pods; those that mark static and mirror pods never change.
 pub fn annotation_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let annotations = |pod: &Value| pod.map_at(&["metadata", "annotations"]).cloned().unwrap_or_default();
     let (after, before) = (annotations(new), annotations(old));

@@ -21,7 +21,7 @@ pub fn create(service: &mut Value, allocator: &mut dyn Allocator) -> Result<(), 
     if needs_health_port(service) { take_health_port(service, allocator) } else { Ok(()) }
 }
 
-/// Completes a Service that is replaced; what it had already it keeps.
+/// Completes a Service that is replaced; it keeps its allocations.
 pub fn update(new: &mut Value, old: &Value, allocator: &mut dyn Allocator) -> Result<(), Status> {
     keep_allocated(new, old);
     normalise_cluster_ips(new, Some(old));
@@ -90,7 +90,7 @@ fn normalise_cluster_ips(new: &mut Value, old: Option<&Value>) {
     }
 }
 
-/// A client that leaves out what the server allocated does not mean to give it up.
+/// Copies allocations of the old Service that the new one omits: clients do not mean to give them up.
 fn keep_allocated(new: &mut Value, old: &Value) {
     if kind(old) != "ExternalName" && kind(new) != "ExternalName" {
         let old_ip = old.str_at(&["spec", "clusterIP"]);
@@ -111,7 +111,7 @@ fn keep_allocated(new: &mut Value, old: &Value) {
     }
 }
 
-/// Ports are told by name; one that another port of the new Service uses already is not kept.
+/// Keeps node ports by the names of ports, unless another port of the new Service uses the number.
 fn keep_node_ports(new: &mut Value, old: &Value) {
     let in_new: Seen<i64> = node_ports(new).into_iter().collect();
     let used: Seen<i64> = node_ports(old).into_iter().filter(|port| in_new.contains(port)).collect();
@@ -214,10 +214,10 @@ fn take_ip(
     })
 }
 
-/// Ports of one number share a node port, whatever their protocols.
+/// Allocates node ports; ports with the same number but other protocols share one.
 fn take_node_ports(service: &mut Value, allocator: &mut dyn Allocator) -> Result<(), Status> {
     let ports = service.list_at(&["spec", "ports"]).to_vec();
-    // The node port that is asked for a number first.
+    // The node port that is requested first for a port number.
     let mut asked_for: BTreeMap<i64, i64> = BTreeMap::new();
     for port in ports.iter().filter(|port| node_port(port) != 0) {
         asked_for.entry(port.int_at(&["port"]).unwrap_or(0)).or_insert(node_port(port));
@@ -251,7 +251,7 @@ fn take_node_ports(service: &mut Value, allocator: &mut dyn Allocator) -> Result
     Ok(())
 }
 
-/// Takes what the old Service does not have.
+/// Allocates node ports that the old Service does not have.
 fn take_new_node_ports(new: &mut Value, old: &Value, allocator: &mut dyn Allocator) -> Result<(), Status> {
     let known: Seen<i64> = node_ports(old).into_iter().collect();
     let mut taken = Seen::new();

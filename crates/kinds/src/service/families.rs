@@ -82,7 +82,7 @@ fn is_same(new: &Value, old: &Value, field: &str) -> bool {
     new.list_at(&["spec", field]) == old.list_at(&["spec", field])
 }
 
-/// A Service that prefers two families keeps what it got, whatever the cluster has become.
+/// Whether a Service that prefers two families keeps those it has, even if the cluster's have changed.
 fn is_settled(new: &Value, old: &Value) -> bool {
     kind(new) == kind(old)
         && policy(new) == "PreferDualStack"
@@ -216,7 +216,7 @@ fn check_single(service: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// Families that the addresses themselves tell.
+/// Sets the families from the addresses.
 fn infer(service: &mut Value, cluster: &[bool], errors: &mut FieldErrors) {
     let mut families = texts(service, "ipFamilies");
     let count = families.len();
@@ -249,7 +249,7 @@ fn check_cluster(service: &Value, cluster: &[bool], errors: &mut FieldErrors) {
     }
 }
 
-/// The cluster's first family where there is none, and the other one for a Service that takes two.
+/// Sets the cluster's first family if there is none, and the other one for a Service with two.
 fn complete(service: &mut Value, first: &str, has_both: bool) {
     let mut families = texts(service, "ipFamilies");
     if families.is_empty() {

@@ -155,7 +155,7 @@ fn ports(spec: &mut Value) {
     }
 }
 
-/// A client that changes what a Service is, and leaves what only the old one needed, does not mean it.
+/// Drops fields of the old type from an update that changes the type and leaves them in.
 fn drop_type_dependent(new: &mut Value, old: &Value) {
     let kind = |service: &Value| service.str_at(&["spec", "type"]).to_string();
     let (new_kind, old_kind) = (kind(new), kind(old));

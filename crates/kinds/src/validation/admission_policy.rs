@@ -56,7 +56,7 @@ pub fn mutating(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// A binding, validating or mutating; only the former says what is done about failures.
+/// A binding, validating or mutating; only the former has actions for failures.
 pub fn binding(object: &Value, has_actions: bool, errors: &mut FieldErrors) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     let policy = spec.str_at(&["policyName"]);
@@ -259,7 +259,7 @@ fn audit_annotations(object: &Value, spec: &Value, scope: &Scope, errors: &mut F
     }
 }
 
-/// A mutation holds what its type names, and nothing else.
+/// Checks that a mutation has the field of its type, and no other.
 fn mutation(mutation: &Value, scope: &Scope, path: &Path<'_>, errors: &mut FieldErrors) {
     let kind = mutation.str_at(&["patchType"]);
     let (own, other) = match kind {

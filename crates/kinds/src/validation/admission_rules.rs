@@ -31,7 +31,7 @@ pub fn one_of(object: &Value, field: &str, supported: &[&str], path: &Path<'_>, 
     }
 }
 
-/// Operations, groups, versions and resources that something is about.
+/// Checks the operations, groups, versions and resources of a rule.
 pub fn rule(rule: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let operations = rule.list_at(&["operations"]);
     let operations_path = path.child("operations");
@@ -69,7 +69,7 @@ fn named_rule(named: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     rule(named, path, errors);
 }
 
-/// Checks the resources that a policy or binding is about; absent parts have their defaults by now.
+/// Checks the match resources of a policy or binding, whose defaults are set.
 pub fn match_resources(resources: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     one_of(resources, "matchPolicy", &["Equivalent", "Exact"], path, errors);
     selectors(resources, path, errors);
@@ -104,7 +104,7 @@ pub fn selectors(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// The type of what an expression gives, which is to be one of these.
+/// The type of an expression, which must be one of these.
 pub fn compiled(
     text: &str,
     scope: &Scope,

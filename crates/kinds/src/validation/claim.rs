@@ -48,7 +48,7 @@ pub fn spec(spec: &Value, old: Option<&Value>, path: &Path<'_>, errors: &mut Fie
     }
 }
 
-/// Access modes are known, and the one for a single pod stands alone.
+/// Access modes must be known, and `ReadWriteOncePod` cannot be combined with others.
 pub fn access_modes(spec: &Value, why_required: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     let modes = spec.list_at(&["accessModes"]);
     let path = path.child("accessModes");

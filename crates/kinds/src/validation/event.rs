@@ -21,7 +21,7 @@ const REFERENCE: Shape = &[
 ];
 const SOURCE: Shape = &[("Component", "component", Form::Text), ("Host", "host", Form::Text)];
 
-/// All errors of a new event; `is_core` says that it came as a core v1 event, of which less is asked.
+/// All errors of a new event; `is_core`: a core v1 event, which has fewer rules.
 pub fn create(event: &Value, is_core: bool, errors: &mut FieldErrors) {
     common(event, is_core, errors);
     if is_core {

@@ -91,7 +91,7 @@ const LEVEL: Shape = &[
     ),
 ];
 
-/// A FlowSchema's spec; the two that every cluster has are what they are.
+/// A FlowSchema's spec; those of the two mandatory ones are fixed.
 pub fn schema(object: &Value, errors: &mut FieldErrors) {
     let name = object.str_at(&["metadata", "name"]);
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -107,8 +107,8 @@ pub fn schema(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// A PriorityLevelConfiguration's spec; the two that every cluster has are what they are, but for what the
-/// exempt level lends.
+/// A PriorityLevelConfiguration's spec; those of the two mandatory ones are fixed, except for the seats that the exempt
+/// level lends.
 pub fn level(object: &Value, errors: &mut FieldErrors) {
     let name = object.str_at(&["metadata", "name"]);
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -204,7 +204,7 @@ fn rule(rule: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// A subject holds what its kind names and nothing else.
+/// Checks that a subject has the field of its kind, and no other.
 fn subject(subject: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let kind = subject.str_at(&["kind"]);
     let Some((_, own)) = SUBJECTS.iter().find(|(name, _)| *name == kind) else {

@@ -8,7 +8,7 @@ use pintle_object::Value;
 use pintle_object::field::Shown;
 use pintle_object::json::{write_string, write_value};
 
-/// Fields in the order of Go's type: its name there, its name in JSON, and what it shows when absent.
+/// Fields in the order of Go's type: the name there, the name in JSON, and the text for an absent one.
 pub type Shape = &'static [(&'static str, &'static str, Form)];
 
 /// The Go syntax of a field's value.
@@ -17,7 +17,7 @@ pub enum Form {
     Text,
     Int,
     Bool,
-    /// A pointer, list or map: `null` when absent, and as it stands in JSON otherwise.
+    /// A pointer, list or map: `null` when absent, otherwise its JSON.
     Nullable,
     Struct(Shape),
     Pointer(Shape),

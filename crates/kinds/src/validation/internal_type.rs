@@ -32,7 +32,7 @@ pub fn difference(old: &Value, new: &Value, ty: &str) -> String {
     unified_diff::unified(&indented(&shown(old, ty).0), &indented(&shown(new, ty).0))
 }
 
-/// The table, read anew for every error that needs it.
+/// The table, parsed for every error that needs it.
 struct Types(HashMap<&'static str, Vec<InternalField>>);
 
 struct InternalField {

@@ -6,7 +6,7 @@ use pintle_object::bytes;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-/// A block of PEM: its type and what it holds.
+/// A PEM block: its type and its content.
 struct KeyBlock<'a> {
     kind: &'a str,
     der: Vec<u8>,
@@ -45,7 +45,7 @@ enum Private {
 }
 
 impl Private {
-    /// PKCS #1, PKCS #8 or SEC 1, whatever the block is called.
+    /// PKCS #1, PKCS #8 or SEC 1, whatever the type of the block.
     fn read(der: &[u8]) -> Result<Private, String> {
         if let Ok(key) = rsa::KeyPair::from_der(der).or_else(|_| rsa::KeyPair::from_pkcs8(der)) {
             return Ok(Private::Rsa(key.public_key().as_ref().to_vec()));
@@ -107,7 +107,7 @@ fn kinds(blocks: &[KeyBlock<'_>]) -> String {
     format!("[{}]", kinds.join(" "))
 }
 
-/// The whole blocks of a text; what is damaged is passed over.
+/// The valid blocks of a text; damaged ones are skipped.
 fn blocks(text: &str) -> Vec<KeyBlock<'_>> {
     let (mut found, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once("-----BEGIN ") {

@@ -5,7 +5,7 @@ use pintle_object::content::{self, Messages};
 use pintle_object::field::{Shown, quote};
 use pintle_object::{FieldErrors, GroupVersion, Path, Value, json};
 
-/// Annotations of one object may take this many bytes: what fits beside the object in one etcd request.
+/// The bytes of all annotations of an object: these fit beside the object in one etcd request.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 const SUBRESOURCE_LEN_MAX: usize = 256;
 const MANAGER_LEN_MAX: usize = 128;
@@ -26,7 +26,7 @@ pub fn validate(object: &Value, rule: NameRule, errors: &mut FieldErrors) {
     }
 }
 
-/// All errors of metadata at a path; `object` is what holds it.
+/// All errors of the metadata at a path; `object` contains it.
 pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut FieldErrors) {
     names(object, rule, path, errors);
     all_but_names(object, path, errors);
@@ -74,8 +74,8 @@ pub fn validate_common_update(new: &Value, old: &Value, errors: &mut FieldErrors
     validate_update(new, old, errors);
 }
 
-/// Refuses changes of metadata that no update may make, and checks the others. As in `validate`, what was found sound
-/// before is not looked at again.
+/// Refuses changes of immutable metadata, and checks other changes. As in `validate`, unchanged parts are not checked
+/// again.
 pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     if errors.sound.metadata_update {
         return;

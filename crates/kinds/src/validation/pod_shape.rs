@@ -5,7 +5,7 @@ use pintle_object::Value;
 use pintle_object::field::Shown;
 use pintle_object::json;
 
-/// Fields of metadata in the order of Go's type; those that are empty are left out.
+/// Fields of metadata in the order of Go's type; empty ones are left out.
 const METADATA: [&str; 6] = ["name", "generateName", "namespace", "labels", "annotations", "finalizers"];
 
 /// A template of pods.

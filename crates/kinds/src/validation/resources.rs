@@ -61,7 +61,7 @@ pub fn resource_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// A name of what containers may ask for.
+/// A resource name in containers' requests and limits.
 pub fn container_resource_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     resource_name(name, path, errors);
     if !name.contains('/') {
@@ -73,7 +73,7 @@ pub fn container_resource_name(name: &str, path: &Path<'_>, errors: &mut FieldEr
     }
 }
 
-/// A name of what quotas may limit.
+/// A resource name in quotas.
 pub fn quota_resource_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     resource_name(name, path, errors);
     if !name.contains('/') && !is_standard_for_quota(name) {

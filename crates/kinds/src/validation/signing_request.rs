@@ -38,7 +38,7 @@ const USAGES: [&str; 23] = [
     "timestamping",
 ];
 
-/// All errors of a request; what the old one had wrong already may stay wrong.
+/// All errors of a request; errors that the old one had already are allowed.
 pub fn request(object: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     meta::validate_strict(object, NameRule::Any, errors);
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -71,7 +71,7 @@ pub fn request(object: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     }
 }
 
-/// All errors of an update: what was decided stays decided.
+/// All errors of an update: decisions cannot be changed.
 pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     request(new, Some(old), errors);
     for kind in TRUE_CONDITIONS {

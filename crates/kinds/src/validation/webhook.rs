@@ -123,7 +123,7 @@ fn url(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 fn service(service: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    // Upstream confuses the two in what it says.
+    // Upstream's messages confuse the two.
     for (field, said) in [("namespace", "name"), ("name", "namespace")] {
         if service.str_at(&[field]).is_empty() {
             errors.required(&path.child(said), "");

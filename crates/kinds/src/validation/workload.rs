@@ -43,7 +43,7 @@ pub fn selector(
     }
 }
 
-/// A selector in the order of its fields in Go, without those that are empty.
+/// A selector in the order of its fields in Go, without empty ones.
 pub fn shown_selector(selector: &Value) -> Shown {
     let json = |value: &Value| pintle_object::json::to_string(value);
     if selector.is_null() {

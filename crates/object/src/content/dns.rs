@@ -31,7 +31,7 @@ pub fn dns1123_subdomain(text: &str) -> Messages {
     messages
 }
 
-/// As `dns1123_subdomain`, where the length is told in bytes.
+/// As `dns1123_subdomain`, with a message that gives the length in bytes.
 pub fn long_name(text: &str) -> Messages {
     let mut messages = Messages::new();
     if text.len() > SUBDOMAIN_LEN_MAX {

@@ -80,7 +80,7 @@ pub fn config_map_key(text: &str) -> Messages {
     messages
 }
 
-/// A name that can stand in a request's path.
+/// A name for use in a request's path.
 pub fn path_segment_name(text: &str) -> Messages {
     if matches!(text, "." | "..") {
         return vec![format!("may not be '{text}'")];
@@ -88,7 +88,7 @@ pub fn path_segment_name(text: &str) -> Messages {
     path_segment_prefix(text)
 }
 
-/// The start of a name that can stand in a request's path.
+/// The start of a name for use in a request's path.
 pub fn path_segment_prefix(text: &str) -> Messages {
     let forbidden = ["/", "%"].into_iter().filter(|part| text.contains(part));
     forbidden.map(|part| format!("may not contain '{part}'")).collect()

@@ -1,6 +1,6 @@
 //! Rules for the content of names, labels and keys, with upstream's messages.
 //!
-//! Every check returns the messages of what is wrong, empty when the text is valid:
+//! Every check returns the messages of errors, none when the text is valid:
 //!
 //! ```text
 //! label_value("a b") == ["a valid label must be an empty string or consist of ... (e.g. 'MyValue', ...)"]

@@ -171,7 +171,7 @@ impl<'a> JsonReader<'a> {
         value
     }
 
-    /// The number's text as it stands.
+    /// The number's unchanged text.
     pub fn number(&mut self) -> &'a str {
         let start = self.at;
         while matches!(self.peek(), b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
@@ -182,7 +182,7 @@ impl<'a> JsonReader<'a> {
         std::str::from_utf8(text).unwrap_or("0")
     }
 
-    /// A string, unescaped; what is not UTF-8 becomes U+FFFD.
+    /// A string, unescaped; invalid UTF-8 becomes U+FFFD.
     pub fn text(&mut self) -> Text {
         self.at += 1;
         let start = self.at;
@@ -232,7 +232,7 @@ impl<'a> JsonReader<'a> {
         bytes
     }
 
-    /// The next value as an untyped tree; `duplicate` hears of keys that a map has twice.
+    /// The next value as an untyped tree; `duplicate` is called with repeated keys of maps.
     pub fn value(&mut self, duplicate: &mut dyn FnMut(&str)) -> Value {
         match self.kind() {
             JsonKind::Null => {
@@ -376,7 +376,7 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// A document that `check` has found to be well formed and not too deep, for those who read it more than once.
+/// A document that `check` has found to be well formed and not too deep, for reading it more than once.
 #[derive(Clone, Debug)]
 pub struct CheckedJson<'a>(Cow<'a, [u8]>);
 
@@ -667,8 +667,8 @@ impl Checker<'_> {
     }
 }
 
-/// The length of what stands in a string as it is: up to a quote, a backslash or a control character. None when there is
-/// none of them. Looks at eight bytes at a time.
+/// The length of the unescaped beginning of a string: up to a quote, a backslash or a control character. None when
+/// there is none of them. Looks at eight bytes at a time.
 fn plain_len(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;

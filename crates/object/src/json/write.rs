@@ -178,7 +178,7 @@ fn escape(rest: &[u8]) -> (&'static str, usize) {
     }
 }
 
-/// A well-formed document without spaces outside strings, with HTML characters escaped, otherwise as it stands.
+/// A well-formed document without spaces outside strings, with HTML characters escaped, otherwise unchanged.
 pub fn compact(document: &[u8]) -> String {
     let text = String::from_utf8_lossy(document);
     let mut out = Vec::with_capacity(text.len());
@@ -215,8 +215,8 @@ pub fn write_compact(out: &mut Vec<u8>, document: &str) {
     out.extend_from_slice(bytes.get(start..).unwrap_or(&[]));
 }
 
-/// Indentation may be so many times as long as what is indented; what nests deep and is short is not indented
-/// further. No document that people write comes near.
+/// The size of indentation as a multiple of the document; deep and short documents are not indented further. No
+/// document that people write comes near.
 pub(crate) const INDENT_RATIO_MAX: usize = 8;
 /// This much is always allowed.
 pub(crate) const INDENT_BYTES_FREE: usize = 64 * 1024;

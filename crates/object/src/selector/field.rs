@@ -25,7 +25,7 @@ impl FieldSelector {
 
     /// Reads `field=value`, `field==value` and `field!=value`, joined by commas.
     ///
-    /// In values, `\\`, `\,` and `\=` stand for the character behind the backslash.
+    /// In values, `\\`, `\,` and `\=` escape the character after the backslash.
     pub fn parse(text: &str) -> Result<FieldSelector, SelectorError> {
         let mut parts = split_terms(text);
         parts.sort_unstable();

@@ -60,7 +60,7 @@ impl LabelSelector {
         LabelSelector { requirements: Vec::new(), matches_nothing: false }
     }
 
-    /// Matches no object: what an absent `LabelSelector` means.
+    /// Matches no object: the meaning of an absent `LabelSelector`.
     pub const fn nothing() -> LabelSelector {
         LabelSelector { requirements: Vec::new(), matches_nothing: true }
     }
@@ -282,7 +282,7 @@ fn joined(errors: &FieldErrors) -> Option<String> {
     }
 }
 
-/// Go's `strconv.ParseInt(text, 10, 64)`, which takes what Rust's parser takes.
+/// Go's `strconv.ParseInt(text, 10, 64)`, which accepts the same texts as Rust's parser.
 fn parse_int(text: &str) -> Option<i64> {
     text.parse().ok()
 }

@@ -20,7 +20,7 @@ enum SelectorToken<'a> {
     Comma,
     Not,
     Compare(Operator),
-    /// A word; `in` and `notin` are operators only where an operator stands.
+    /// A word; `in` and `notin` are operators only in the place of an operator.
     Word(&'a str),
 }
 

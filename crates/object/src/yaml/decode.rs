@@ -9,18 +9,18 @@ use crate::yaml::keys::{YamlKey, distinct_pairs, is_merge, key, merged, value};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Collections nest this deep at most, as JSON documents do; aliases count with what they stand for.
+/// The depth of nested collections, as in JSON documents; aliases count with their targets.
 const DEPTH_MAX: usize = json::read::TREE_DEPTH_MAX;
-/// Aliases may stand for so many nodes in all. go-yaml allows four times as many to a short document.
+/// The nodes that all aliases may expand to. go-yaml allows four times as many to a short document.
 const ALIASED_NODES_MAX: usize = 100_000;
-/// Aliases may stand for so many bytes of scalars in all: as many as a request may bring.
+/// The bytes of scalars that all aliases may expand to: the size of a request's body.
 const ALIASED_BYTES_MAX: usize = 3 * 1024 * 1024;
-/// Strict decoding tells of so many keys that stand twice, as of those in JSON.
+/// The number of repeated keys that strict decoding reports, as for JSON.
 const DUPLICATES_MAX: usize = 100;
 /// The text of all of them.
 const DUPLICATES_BYTES_MAX: usize = 64 * 1024;
 
-/// Checks that nodes can be decoded; gives the keys that stand twice.
+/// Checks that nodes can be decoded; returns the repeated keys.
 pub(super) fn check(nodes: &Nodes) -> Result<Vec<String>, YamlError> {
     let mut checker = KeyChecker {
         nodes,
@@ -175,7 +175,7 @@ pub(super) fn write(nodes: &Nodes, out: &mut Vec<u8>) -> Result<(), YamlError> {
 struct JsonWriter<'a> {
     nodes: &'a Nodes,
     out: &'a mut Vec<u8>,
-    /// A value that JSON does not have; what is wrong with names is told before.
+    /// A value that JSON does not have; errors of names come first.
     unsupported: Option<YamlError>,
 }
 

@@ -6,7 +6,7 @@ use crate::field::quote;
 use crate::yaml::keys;
 use crate::yaml::keys::YamlKey;
 
-/// Messages show so much of a value. What one shows may stand for a whole document.
+/// The bytes of a value in a message: a short value may expand to a whole document.
 const SHOWN_BYTES_MAX: usize = 4 * 1024;
 
 pub(super) fn key(key: &YamlKey<'_>) -> String {

@@ -3,10 +3,11 @@
 use super::error::YamlError;
 use std::borrow::Cow;
 
-/// go-yaml reads this much at once, and so finds what is no character before what is no YAML within it.
+/// The bytes that go-yaml reads at once, and so the distance within which it finds invalid characters before syntax
+/// errors.
 const CHUNK_BYTES: usize = 512;
 
-/// The text of a document, up to the first part that holds no characters, and what is wrong with that.
+/// The text of a document, up to the first part with invalid characters, and their error.
 pub(super) struct Input<'a> {
     pub text: Cow<'a, str>,
     pub fault: Option<YamlError>,
@@ -101,7 +102,7 @@ pub(super) struct Mark {
     pub column: usize,
 }
 
-/// Reads the characters of a text. Behind the end stands NUL, which no document holds.
+/// Reads the characters of a text. After the end comes NUL, which no document contains.
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
@@ -153,7 +154,7 @@ impl<'a> Cursor<'a> {
         self.is_end() || self.is_break()
     }
 
-    /// Whether a blank, a line's end or the text's end stands `ahead` bytes from here.
+    /// Whether a blank, a line's end or the text's end is `ahead` bytes from here.
     pub fn is_space_at(&self, ahead: usize) -> bool {
         matches!(self.byte(ahead), b' ' | b'\t' | 0) || self.is_break_at(ahead)
     }
@@ -167,7 +168,7 @@ impl<'a> Cursor<'a> {
         matches!(self.byte(0), b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-')
     }
 
-    /// Whether `---` or `...` stands here alone, at the beginning of a line.
+    /// Whether `---` or `...` is here alone, at the beginning of a line.
     pub fn is_document_indicator(&self) -> bool {
         let indicator = self.byte(0);
         matches!(indicator, b'-' | b'.')

@@ -1,4 +1,4 @@
-//! Keys of mappings, told apart as Go tells them.
+//! Keys of mappings, compared as Go compares them.
 
 use crate::yaml::error::YamlError;
 use crate::yaml::go_syntax;
@@ -7,7 +7,7 @@ use crate::yaml::scalar::{self, Scalar};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// A key of a map, as Go's maps tell them apart.
+/// A key of a map, as Go's maps compare them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum YamlKey<'a> {
     Null,
@@ -95,7 +95,7 @@ pub(crate) fn merged(nodes: &Nodes, place: usize) -> Result<Vec<usize>, YamlErro
 
 pub(crate) const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
 
-/// The scalar of a node, or the text of its bytes. Bytes that are no UTF-8 become U+FFFD, as JSON has them.
+/// The scalar of a node, or the text of its bytes. Invalid UTF-8 becomes U+FFFD, as in JSON.
 pub(crate) fn value(nodes: &Nodes, place: usize) -> Result<(Scalar<'_>, Option<String>), YamlError> {
     let (tag, text) = (nodes.tag(place), nodes.text(place));
     if tag.is_empty() {

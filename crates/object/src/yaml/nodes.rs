@@ -22,7 +22,7 @@ struct YamlNode {
     /// Text of a scalar, name of an alias: a range of `texts`.
     text_start: u32,
     text_end: u32,
-    /// Of a scalar: the place of its tag and one, or zero. Of an alias: the node that it stands for.
+    /// For a scalar, the place of its tag plus one, or zero. For an alias, its target.
     more: u32,
     /// The place behind the last node below.
     end: u32,
@@ -64,7 +64,7 @@ impl Nodes {
         self.list.get(place).map_or(0, |node| node.line as usize) + 1
     }
 
-    /// The node that an alias stands for; other nodes stand for themselves.
+    /// The target of an alias; other nodes are their own targets.
     pub fn target(&self, place: usize) -> usize {
         match self.list.get(place) {
             Some(YamlNode { form: NodeForm::Alias, more, .. }) => *more as usize,
@@ -78,7 +78,7 @@ impl Nodes {
         Children { nodes: self, next: place + 1, end }
     }
 
-    /// Reads the first document of a stream; empty if there is none.
+    /// Reads the first document of a stream; empty without one.
     pub fn read(parser: &mut YamlParser<'_>) -> Result<Nodes, YamlError> {
         let mut reader = NodeReader { nodes: Nodes::default(), anchors: HashMap::new(), open: Vec::new() };
         if !parser.begin()? {

@@ -1,4 +1,4 @@
-//! From tokens to events, by libyaml's grammar. States stand on a stack of their own: nothing here recurses.
+//! From tokens to events, by libyaml's grammar. States are on an explicit stack: nothing here recurses.
 
 use super::error::YamlError;
 use super::scan::{Scanner, Style, TokenKind};
@@ -6,7 +6,7 @@ use super::scan::{Scanner, Style, TokenKind};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ParserEvent {
     Alias(String),
-    /// `is_implicit`: the text tells the type, unless a tag does.
+    /// `is_implicit`: the type follows from the text, unless there is a tag.
     Scalar {
         anchor: Option<String>,
         tag: String,
@@ -66,7 +66,7 @@ pub(super) struct YamlParser<'a> {
     pub scanner: Scanner<'a>,
     state: ParserState,
     states: Vec<ParserState>,
-    /// Handles of tags, and what they stand for.
+    /// Handles of tags, with their prefixes.
     handles: Vec<(String, String)>,
     line: usize,
 }
@@ -84,7 +84,7 @@ impl<'a> YamlParser<'a> {
         }
     }
 
-    /// Begins the first document; false if there is none.
+    /// Begins the first document; false without one.
     pub fn begin(&mut self) -> Result<bool, YamlError> {
         let first = self.peek()?;
         if *first == TokenKind::StreamEnd {
@@ -399,7 +399,7 @@ impl<'a> YamlParser<'a> {
     fn flow_sequence_pair_key(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
         match self.peek()? {
             TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd => {
-                // libyaml passes over this token, whatever it is.
+                // libyaml skips this token, of any kind.
                 self.scanner.take()?;
                 self.state = ParserState::FlowSequencePairValue;
                 Ok(empty())

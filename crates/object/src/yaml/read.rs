@@ -11,7 +11,7 @@ use crate::value::Value;
 /// Places in a document are counted with 32 bits. Requests are a thousand times shorter.
 const BYTES_MAX: usize = 1 << 30;
 
-/// A document, and what strict decoding says about it.
+/// A document, and the findings of strict decoding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct YamlDocument {
     pub value: Value,

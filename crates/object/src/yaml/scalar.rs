@@ -8,7 +8,7 @@ pub enum Scalar<'a> {
     Null,
     Bool(bool),
     Int(i64),
-    /// Beyond what `Int` holds.
+    /// An integer beyond `Int`.
     UInt(u64),
     Float(f64),
     Text(&'a str),
@@ -62,7 +62,7 @@ impl Scalar<'_> {
     }
 }
 
-/// Texts that stand for a value of their own.
+/// Words with a value of their own, such as `true`.
 fn word(text: &str) -> Option<Scalar<'static>> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Some(Scalar::Null),

@@ -47,7 +47,7 @@ pub(super) struct Token {
     pub line: usize,
 }
 
-/// A place where a key may have begun, which only a later `:` tells.
+/// A place where a key may have begun, which only a later `:` decides.
 #[derive(Clone, Copy, Debug, Default)]
 struct SimpleKey {
     is_possible: bool,
@@ -87,7 +87,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The next token. Behind the end of the stream there is none, and nobody asks.
+    /// The next token. Must not be called after the end of the stream.
     pub fn peek(&mut self) -> Result<&Token, YamlError> {
         self.fetch()?;
         self.tokens

@@ -93,8 +93,7 @@ impl Scanner<'_> {
         chomping
     }
 
-    /// Passes over indentation and empty lines; the first line that is not empty tells the indentation, unless it
-    /// is known.
+    /// Skips indentation and empty lines; the first line that is not empty sets the indentation, unless it is known.
     fn block_breaks(&mut self, indent: &mut usize, breaks: &mut String) -> Result<(), YamlError> {
         let mut deepest = 0;
         loop {
@@ -207,7 +206,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Reads blanks and line breaks; no tab may stand before column `indent` of a new line.
+    /// Reads blanks and line breaks; a tab is an error before column `indent` of a new line.
     fn skip_gap(&mut self, gap: &mut Gap, indent: Option<isize>) -> Result<(), YamlError> {
         while self.cursor.is_blank() || self.cursor.is_break() {
             if self.cursor.is_break() {
@@ -268,7 +267,7 @@ impl Scanner<'_> {
 }
 
 impl Gap {
-    /// Appends what stands for the gap: its blanks, or its line breaks, of which a single one is a space.
+    /// Appends the folded gap: its blanks, or its line breaks, of which a single one is a space.
     fn fold(&mut self, text: &mut String) {
         if !self.is_leading {
             text.push_str(&self.blanks);

@@ -191,7 +191,7 @@ impl Scanner<'_> {
         Ok(TokenKind::TagDirective { handle, prefix })
     }
 
-    /// Passes over blanks and a comment; nothing else may stand in the rest of the line.
+    /// Skips blanks and a comment; anything else in the rest of the line is an error.
     pub(super) fn end_of_line(&mut self) -> Result<(), YamlError> {
         self.cursor.skip_blanks();
         self.cursor.skip_comment();

@@ -50,7 +50,7 @@ struct YamlWriter {
 }
 
 impl YamlWriter {
-    /// Writes a node; `indent` is the column of the collection that it stands in.
+    /// Writes a node; `indent` is the column of its collection.
     fn node(&mut self, value: &Value, indent: usize, place: ScalarPlace) {
         if self.indent_left.is_none() {
             return;
@@ -67,7 +67,7 @@ impl YamlWriter {
                     self.entry(key, value, indent);
                 }
             }
-            // A list in a map stands at the map's own column.
+            // A list in a map is at the map's own column.
             Value::List(items) if !items.is_empty() => {
                 for (index, item) in items.iter().enumerate() {
                     if place == ScalarPlace::MapValue || index > 0 {
@@ -285,7 +285,7 @@ impl Analysis {
     }
 }
 
-/// Whether a character, where it stands, would be taken for syntax in a block.
+/// Whether a character in its place would be taken for syntax in a block.
 fn is_indicator(c: char, is_first: bool, after_blank: bool, before_blank: bool) -> bool {
     match c {
         '#' => is_first || after_blank,

@@ -24,7 +24,7 @@ pub fn name(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// All errors of a spec; what the old one had wrong already may stay wrong.
+/// All errors of a spec; errors that the old one had already are allowed.
 pub fn spec(object: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);

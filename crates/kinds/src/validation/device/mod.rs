@@ -11,7 +11,7 @@ use super::volume_source::csi_driver;
 use pintle_cel::{Decl, Scope, Type};
 use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, content, json, repeats};
 
-/// Bounds of upstream's API, which keep objects within what etcd takes.
+/// Limits of upstream's API, which keep objects within etcd's request size.
 const POOL_NAME_LEN_MAX: usize = 253;
 const ID_LEN_MAX: usize = 32;
 const SELECTORS_MAX: usize = 32;
@@ -243,7 +243,7 @@ fn toleration(toleration: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// Conditions that hold before a pod is bound to its devices, and those that say it never will be.
+/// Conditions that must hold before a pod is bound to its devices, and those that mean it never will be.
 fn binding_conditions(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let (success_path, failure_path) =
         (path.child("bindingConditions"), path.child("bindingFailureConditions"));

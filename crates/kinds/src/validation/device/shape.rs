@@ -1,4 +1,4 @@
-//! Claims and what belongs to them, as upstream's errors show them.
+//! The fields of claims and their parts, in the order of upstream's error texts.
 
 use crate::validation::internal::{Form, Shape};
 

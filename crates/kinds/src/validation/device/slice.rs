@@ -28,7 +28,7 @@ const LABEL_LEN_MAX: usize = 63;
 
 const LISTS: [&str; 4] = ["bools", "ints", "strings", "versions"];
 
-/// All errors of a slice's spec, and of what an update changes in it.
+/// All errors of a slice's spec, and of the changes of an update.
 pub fn spec(object: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let null = Value::Null;
     let spec = object.get("spec").unwrap_or(&null);
@@ -322,7 +322,7 @@ fn device_nodes(device: &Value, is_per_device: bool, path: &Path<'_>, errors: &m
     }
 }
 
-/// A key in a path; what is too long loses its middle.
+/// A key in a path; the middle of a long one is cut.
 fn truncated(key: &str, max: usize) -> String {
     const ELLIPSIS: &str = "...";
     let max = max.max(LABEL_LEN_MAX.min(16));

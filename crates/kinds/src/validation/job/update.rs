@@ -68,7 +68,7 @@ fn completions(spec: &Value, before: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// The template does not change, but for what schedules pods while there are none.
+/// Checks that the template is unchanged, except for scheduling fields while there are no pods.
 fn template(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let null = Value::Null;
     let (template, mut before) = (

@@ -35,7 +35,7 @@ const RESOURCES: [&str; 6] = [
 const AMOUNTS: [&str; 13] =
     ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
 
-/// A reference to a field of the pod, of those that `supported` names.
+/// Checks a reference to a field of the pod, which must be in `supported`.
 pub fn field_selector(source: &Value, supported: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
     let (version, field) = (source.str_at(&["apiVersion"]), source.str_at(&["fieldPath"]));
     if version.is_empty() {

@@ -5,7 +5,7 @@ use pintle_object::Value;
 use pintle_object::field::quote;
 use std::collections::BTreeSet;
 
-/// A path in a volume, and what puts it there.
+/// A path in a volume, and its source.
 struct PathEntry {
     path: String,
     source: String,
@@ -101,7 +101,7 @@ const PAIRS_MAX: usize = 100;
 
 /// Each entry with those before it that overlap it, in order.
 ///
-/// Sorted so that what lies under a path follows it, the paths that hold the next one are those still open.
+/// In sorted order, a path is followed by the paths under it, so the open paths are those that contain the next one.
 fn pairs(entries: &[PathEntry]) -> Vec<(&PathEntry, &PathEntry)> {
     let mut sorted: Vec<(usize, &PathEntry)> =
         entries.iter().enumerate().filter(|(_, entry)| !entry.path.is_empty()).collect();
@@ -118,7 +118,7 @@ fn pairs(entries: &[PathEntry]) -> Vec<(&PathEntry, &PathEntry)> {
                 found.pop_last();
             }
         }
-        // Of many that are all alike, the first ones tell enough.
+        // Of many equal ones, the first are enough.
         if open.len() < PAIRS_MAX {
             open.push((place, entry));
         }

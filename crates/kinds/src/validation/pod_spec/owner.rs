@@ -2,7 +2,7 @@
 
 use pintle_object::Value;
 
-/// Facts about what a spec is part of.
+/// Facts about the object that a spec is part of.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
     /// The pod whose spec it is; absent in templates.

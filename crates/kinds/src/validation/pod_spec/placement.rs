@@ -30,7 +30,7 @@ pub fn spread(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let pair = |one: &'_ Value| {
         (one.str_at(&["topologyKey"]).to_owned(), one.str_at(&["whenUnsatisfiable"]).to_owned())
     };
-    // The last of those that are alike is the one that repeats nothing after it.
+    // The last of several equal ones is the one that no later one repeats.
     let last: BTreeMap<_, usize> = constraints.iter().map(pair).zip(0..).collect();
     for (index, constraint) in constraints.iter().enumerate() {
         let path = path.index(index);

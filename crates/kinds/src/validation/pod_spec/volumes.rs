@@ -32,7 +32,7 @@ impl<'a> Volumes<'a> {
 }
 
 impl Volume<'_> {
-    /// Whether it stands for a claim, and so can be a block device.
+    /// Whether it is a claim, and so can be a block device.
     pub fn is_claim(self) -> bool {
         ["persistentVolumeClaim", "ephemeral"].iter().any(|kind| present(self.0, &[kind]).is_some())
     }

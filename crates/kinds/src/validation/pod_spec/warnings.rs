@@ -306,7 +306,7 @@ fn ports(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
                         port.warn(other, out);
                     }
                 }
-                // Of many that are all alike, the first ones tell enough.
+                // Of many equal ones, the first are enough.
                 if same.len() < SAME_PORTS_MAX {
                     same.push(port);
                 }
