@@ -59,7 +59,7 @@ impl Cost {
     }
 }
 
-/// The cost of comparing two items of a list, told by the first.
+/// The cost of comparing two items of a list, by the type of the first.
 fn comparison(list: Option<&Value<'_>>) -> f64 {
     let first = match list {
         Some(Value::List(list)) => list.at(0),

@@ -21,7 +21,7 @@ pub enum Bound<'a> {
     Permissions(&'a (dyn Permissions + Sync)),
     /// A question about a resource that only lacks its verb.
     Asked(&'a (dyn Permissions + Sync), &'a Question),
-    /// The result of another program, found when it is asked for.
+    /// The result of another program, computed on first use.
     Program(&'a Program),
     /// A variable of the policy that has no program, and why.
     Broken(&'a str),
@@ -31,7 +31,7 @@ pub enum Bound<'a> {
 /// with room to spare.
 const NESTED_DEPTH_MAX: usize = 2_000;
 
-/// All variables while programs run, with what was found of other programs.
+/// All variables while programs run, with the cached results of other programs.
 pub(crate) struct Bindings<'a> {
     bound: &'a [(&'a str, Bound<'a>)],
     found: RefCell<Vec<Option<Outcome<'a>>>>,

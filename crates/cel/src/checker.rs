@@ -22,7 +22,7 @@ pub struct Checked {
     pub uses: Vec<String>,
 }
 
-/// A call: the function, whether its target is an argument, and what the overloads cost that fit.
+/// A call: the function, whether its target is an argument, and the costs of the matching overloads.
 #[derive(Clone)]
 pub struct Resolved {
     pub function: &'static Function,
@@ -37,7 +37,7 @@ struct Checker<'a> {
     found: Checked,
 }
 
-/// The types of an expression of `count` parts, and what is wrong in it.
+/// The types of an expression of `count` parts, and its errors.
 pub fn check(expression: &Expr, count: usize, scope: &Scope) -> Checked {
     let found = Checked {
         types: vec![Type::Dyn; count],

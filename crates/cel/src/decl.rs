@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Decl {
     pub shape: Shape,
-    /// The most characters, items or entries; what has no size has 0.
+    /// The most characters, items or entries; 0 for values without a size.
     pub elements_max: u64,
     /// The fewest bytes of it as JSON.
     pub size_min: u64,
@@ -41,7 +41,7 @@ pub enum Shape {
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
     pub decl: &'static Decl,
-    /// Whether a key after a dot is known as well as one in brackets.
+    /// Whether a key can be selected after a dot as well as in brackets.
     pub are_fields: bool,
 }
 
@@ -56,18 +56,18 @@ static KEY: Decl = Decl { shape: Shape::Text, elements_max: 0, size_min: 2, null
 pub enum ListKind {
     Atomic,
     Set,
-    /// Items are told by the values of these fields.
+    /// Items are identified by the values of these fields.
     Map(Vec<String>),
 }
 
 /// A field of an object, under the name that expressions use and its own.
 #[derive(Debug)]
 pub struct Property {
-    /// None for what expressions cannot name.
+    /// None for fields that expressions cannot name.
     pub escaped: Option<String>,
     pub name: String,
     pub decl: Decl,
-    /// Whether expressions may see it; what has no type in its schema only counts for equality.
+    /// Whether expressions can read it; fields without a type in the schema only count for equality.
     pub is_exposed: bool,
 }
 
@@ -164,7 +164,7 @@ impl Decl {
         properties.get(place)
     }
 
-    /// The type of such values; objects are named by where they stand.
+    /// The type of such values; objects are named by their place.
     #[must_use]
     pub fn ty(&self, name: &str) -> Type {
         match &self.shape {
@@ -192,10 +192,11 @@ impl Decl {
     }
 }
 
-/// The longest name of a type. Names of fields are as long as their author likes, and stand in the names of all below.
+/// The longest name of a type. Names of fields are as long as their author likes, and repeat in the names of all types
+/// below.
 const NAME_BYTES_MAX: usize = 1024;
 
-/// The name of a type within another; one that is too long ends in what tells it from others.
+/// The name of a type within another; a long one is cut, and ends in a hash that identifies it.
 fn below(name: &str, step: &str) -> String {
     if name.len() + 1 + step.len() <= NAME_BYTES_MAX {
         return format!("{name}.{step}");
@@ -313,7 +314,7 @@ fn meta(required: &BTreeSet<&str>, size_min: &mut u64) -> Vec<Property> {
     all
 }
 
-/// The name that expressions use for a field; none for what starts with a digit or has other signs.
+/// The name of a field in expressions; none if it starts with a digit or has other characters.
 ///
 /// ```text
 /// a-b   a__dash__b

@@ -40,7 +40,7 @@ impl Range {
     }
 }
 
-/// The cost of an expression; `root` declares what variables stand for.
+/// The cost of an expression; `root` declares the variables.
 pub fn cost(expression: &Expr, checked: &Checked, root: Option<&Decl>) -> Range {
     let count = checked.types.len();
     let mut estimator = Estimator {
@@ -61,7 +61,7 @@ enum SizePath<'a> {
     Of(Option<&'a Decl>),
 }
 
-/// The sizes of what a list or map holds.
+/// The sizes of the contents of a list or map.
 #[derive(Clone, Copy)]
 struct SizeEntry {
     is_list: bool,
@@ -132,7 +132,7 @@ impl<'a> Estimator<'a> {
         }
     }
 
-    /// One step further; the first step of all leads to the root, whatever it is called.
+    /// One step further; the first step leads to the root, under any name.
     fn below(&self, path: SizePath<'a>, step: impl FnOnce(&'a Decl) -> Option<&'a Decl>) -> SizePath<'a> {
         match path {
             SizePath::None => SizePath::Of(self.root),

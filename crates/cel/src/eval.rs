@@ -20,7 +20,7 @@ pub trait Variables<'a> {
     fn variables(&self) -> Vec<&'a str>;
 }
 
-/// The value of a program, and what it cost to find it.
+/// The value of a program, and the cost of its evaluation.
 pub fn run<'a>(program: &'a Program, variables: &dyn Variables<'a>, limit: u64) -> (Outcome<'a>, u64) {
     let mut machine = Machine { variables, stack: Vec::new(), cost: 0, limit, is_stopped: false };
     let found = machine.eval(&program.root);
@@ -124,7 +124,7 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    /// `&&` and `||`: the deciding value counts, whatever the other side is.
+    /// `&&` and `||`: a deciding value counts, even if the other side is an error.
     fn logic(&mut self, parts: &'a (ProgramStep, ProgramStep), decides: bool) -> Outcome<'a> {
         let first = self.eval(&parts.0);
         if matches!(first, Ok(Value::Bool(it)) if it == decides) || self.is_stopped {
@@ -448,8 +448,8 @@ pub fn constant_error(step: &ProgramStep) -> Option<String> {
     machine.eval(step).err().map(|why| why.to_string())
 }
 
-/// The error of a call that fits no types, in the words for its function: operators say what the left side is not
-/// made for, and most functions say what they were called with.
+/// The error of a call without a matching overload, in the words for its function: operators name the type of the left
+/// side, and most functions name their arguments.
 fn not_overloaded(function: &Function, given: &[Value<'_>], why: Error) -> Error {
     if why != Error::no_overload() {
         return why;
@@ -568,7 +568,7 @@ fn place(index: &Value<'_>) -> Result<i64, Error> {
     }
 }
 
-/// The error of a loop over what holds nothing, named as the reference's types of values are.
+/// The error of a loop over a value that is no collection, with the reference's name of its type.
 fn not_iterable(of: &Value<'_>) -> Error {
     let name = match of {
         Value::Null => "types.Null",

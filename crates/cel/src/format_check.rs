@@ -39,7 +39,7 @@ pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
     })
 }
 
-/// The part of a value that cannot stand under a sign, with the name of its type.
+/// The part of a value that a verb cannot format, with the name of its type.
 fn unfit_part(item: &Expr, sign: char, checked: &Checked) -> Option<(usize, String)> {
     let of = checked.types.get(item.id).unwrap_or(&Type::Dyn);
     let fits = match sign {

@@ -27,7 +27,7 @@ const SIGNS: [&str; 26] = [
     "+", "*", "/", "%", "in", "true",
 ];
 
-/// All tokens, with the end, and what is none.
+/// All tokens, including the end, and the errors of characters that are none.
 pub fn tokens(source: &[char]) -> (Vec<Token>, Vec<Problem>) {
     let mut found = Vec::new();
     let mut problems = Vec::new();

@@ -1,8 +1,8 @@
 //! Expressions of the Common Expression Language as Kubernetes uses them: checked, priced and evaluated.
 //!
-//! `parser` makes trees (`macros` write out what macros stand for), `checker` finds types and overloads, `estimate`
-//! says what an expression may cost, `program` makes it ready to run and `eval` runs it over data that `decl`
-//! describes. Functions stand in `library`. What is refused is refused in the words of upstream's compiler.
+//! `parser` makes trees (`macros` expands macros), `checker` finds types and overloads, `estimate` bounds the cost of
+//! an expression, `program` prepares it and `eval` runs it over data that `decl` describes. Functions are in `library`.
+//! Errors have the words of upstream's compiler.
 
 mod actual_cost;
 mod bind;
@@ -59,7 +59,7 @@ use stack::{DEEP, on_stack};
 #[derive(Debug)]
 pub struct Compiled {
     pub program: Program,
-    /// The type of what it gives.
+    /// The type of its value.
     pub output: Type,
     /// The most that evaluating it may cost.
     pub cost_max: u64,
@@ -67,7 +67,7 @@ pub struct Compiled {
     pub uses: Vec<String>,
 }
 
-/// The type of what an expression gives, or why it is none.
+/// The type of an expression's value.
 ///
 /// # Errors
 /// The message of a compiler, with the lines meant.
@@ -91,7 +91,7 @@ pub fn program(text: &str, scope: &Scope, decl: Option<&Decl>) -> Result<Compile
     })
 }
 
-/// Parses and checks, and goes on with what was found on the same stack.
+/// Parses and checks, and continues with the result on the same stack.
 fn checked<T>(
     text: &str,
     scope: &Scope,
@@ -168,7 +168,7 @@ pub enum Evaluated {
 }
 
 impl Program {
-    /// Evaluates; the answer, and what it cost.
+    /// Evaluates; returns the answer, and its cost.
     #[must_use]
     pub fn run(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> (Evaluated, u64) {
         session(bound, self.depth, limit, |session| {
@@ -184,24 +184,24 @@ impl Program {
     }
 }
 
-/// Programs that run one after another over the same data: what one finds of a policy's variables, the next knows.
+/// Programs that run one after another over the same data, with shared results of a policy's variables.
 pub struct EvaluationSession<'s, 'a> {
     bindings: &'s bind::Bindings<'a>,
     limit: u64,
 }
 
 impl<'a> EvaluationSession<'_, 'a> {
-    /// The answer of a program, and what it cost without the variables that it asked for.
+    /// The answer of a program, and its cost without the variables that it used.
     #[must_use]
     pub fn run(&self, program: &'a Program) -> (Evaluated, u64) {
         let (found, cost) = eval::run(program, self.bindings, self.limit);
         (answer(&found), cost)
     }
 
-    /// The value of a program as a tree, and what it cost without the variables that it asked for.
+    /// The value of a program as a tree, and its cost without the variables that it used.
     ///
     /// # Errors
-    /// The evaluation failed, or no JSON stands for its value.
+    /// The evaluation failed, or its value has no JSON.
     pub fn tree(&self, program: &'a Program) -> (Result<pintle_object::Value, Error>, u64) {
         let (found, cost) = eval::run(program, self.bindings, self.limit);
         (tree::tree(&found), cost)

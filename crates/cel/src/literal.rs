@@ -3,7 +3,7 @@
 use crate::lexer::TokenKind;
 use crate::syntax::Literal;
 
-/// The value of a literal, perhaps after a minus sign, or what is wrong with it.
+/// The value of a literal, perhaps after a minus sign, or its error.
 pub fn read(kind: TokenKind, text: &str, is_negative: bool) -> Result<Literal, &'static str> {
     match kind {
         TokenKind::Int => int(text, is_negative).map(Literal::Int).ok_or("invalid int literal"),

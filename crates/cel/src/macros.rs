@@ -1,4 +1,4 @@
-//! Macros: calls that stand for larger expressions.
+//! Macros: calls that are expanded into larger expressions.
 
 use crate::syntax::{ACCU, Comprehension, Expr, Literal, SyntaxNode, UNUSED};
 
@@ -8,7 +8,7 @@ pub trait Maker {
     fn mistake(&mut self, at: usize, message: String) -> Expr;
 }
 
-/// A call with a target, or what it stands for.
+/// A call with a target, or its expansion.
 pub fn expanded(
     maker: &mut dyn Maker,
     at: usize,
@@ -182,7 +182,7 @@ impl MacroWriter<'_> {
         self.comprehension(range, vars, [init, condition, step, result])
     }
 
-    /// `map`, `filter`, and those that make lists and maps of pairs.
+    /// `map`, `filter`, and the macros that make lists and maps of pairs.
     fn transformed(
         &mut self,
         function: &str,
@@ -230,8 +230,8 @@ impl MacroWriter<'_> {
         self.bind(INPUT.to_owned(), target, sorted)
     }
 
-    /// `t.optMap(v, e)` is `t.hasValue() ? optional.of(bind(v, t.value(), e)) : optional.none()`; the target is
-    /// named, since it stands here twice.
+    /// `t.optMap(v, e)` is `t.hasValue() ? optional.of(bind(v, t.value(), e)) : optional.none()`; the target gets a
+    /// name, since it is used twice.
     fn of_optional(&mut self, target: Expr, var: String, body: Expr, wraps: bool) -> Expr {
         const TARGET: &str = "@target";
         let (is_simple, name) = match &target.node {

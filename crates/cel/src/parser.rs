@@ -77,7 +77,7 @@ impl Maker for Parser {
         Expr { id: self.count - 1, at, node }
     }
 
-    /// A mistake in what can be read.
+    /// An error after which parsing continues.
     fn mistake(&mut self, at: usize, message: String) -> Expr {
         self.problems.push(Problem { at, message });
         self.make(at, SyntaxNode::Broken)
@@ -136,7 +136,7 @@ impl Parser {
         self.make(at, SyntaxNode::Call { function: function.to_owned(), target: None, arguments })
     }
 
-    /// On to what may follow an expression.
+    /// Skips to a token that may follow an expression.
     fn skip(&mut self) {
         let follows = |token: &Token| match token.kind {
             TokenKind::End => true,
@@ -416,7 +416,7 @@ impl Parser {
         self.make(at, SyntaxNode::Map(entries))
     }
 
-    /// A call; macros become what they stand for.
+    /// A call; macros are expanded.
     fn called(
         &mut self,
         at: usize,

@@ -13,7 +13,7 @@ pub trait Permissions {
 pub struct Question {
     /// Namespace and name of a service account, if it is not the user of the request.
     pub service_account: Option<(String, String)>,
-    /// The request that it is about, whatever the version of its resource.
+    /// The request to authorize; the version of its resource does not matter.
     pub info: RequestInfo,
 }
 

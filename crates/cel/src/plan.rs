@@ -13,7 +13,7 @@ use pintle_regexp::{Budget, Regexp};
 const CONVERSIONS: [&str; 9] =
     ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "type", "uint"];
 
-/// The program of a checked expression, or what in it can have no value.
+/// The program of a checked expression, or the error of a constant part.
 pub fn plan(expression: &Expr, checked: &Checked, patterns: &Budget) -> Result<Program, Fault> {
     let mut planner = Planner { checked, patterns, locals: Vec::new(), depth: 0, depth_max: 0, fault: None };
     let root = planner.step(expression);
@@ -139,7 +139,7 @@ impl<'a> Planner<'a> {
         let given: Vec<&'a Expr> = target.into_iter().chain(arguments).collect();
         let cost = match resolved.costs.as_slice() {
             [one] => *one,
-            // Several overloads may be meant; what all of them cost alike is known.
+            // With several possible overloads, the cost is known if it is the same for all.
             [first, rest @ ..] if rest.iter().all(|other| other == first) => *first,
             _ => Cost::One,
         };

@@ -42,7 +42,7 @@ pub(crate) enum ProgramStep {
     Dyn(Box<ProgramStep>),
     /// A value that is known before anything runs, and so costs nothing.
     Constant(Box<ProgramStep>),
-    /// A variable or a part of one as a branch of a choice: the choice stands for the first step to it.
+    /// A variable or a part of one as a branch of a choice, which is the first step of a path.
     Branch(Box<ProgramStep>),
     /// An expression that cannot be run.
     Broken,
@@ -66,7 +66,7 @@ impl ProgramStep {
         )
     }
 
-    /// A path, or a choice of two: what fields of it are a part of.
+    /// Whether fields can be selected from it as from a path: a path, or a choice of two.
     pub(crate) fn is_chain(&self) -> bool {
         match self {
             ProgramStep::If(parts) => {

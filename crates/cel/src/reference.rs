@@ -21,7 +21,7 @@ impl Permissions for Allowed {
     }
 }
 
-/// As far as types tell values apart that the reference shows as text.
+/// The document of a value, with the types that the reference shows as text.
 fn document(found: &Outcome<'_>) -> Option<String> {
     let found = found.as_ref().ok()?;
     let text = crate::value::as_text(found).map(|text| text.to_string());

@@ -60,7 +60,7 @@ impl Scope {
         self.composed.get_or_insert_with(no_variables);
     }
 
-    /// Messages are told without leave to ask what a user may do.
+    /// The scope of message expressions, which have no authorizer.
     #[must_use]
     pub fn without_authorizer(&self) -> Self {
         let mut scope = self.clone();

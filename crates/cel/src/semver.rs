@@ -12,7 +12,7 @@ pub struct Version {
     before: Vec<Part>,
 }
 
-/// One part of what comes before a release; numbers come before words.
+/// One part of a prerelease; numbers come before words.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Number(u64),
@@ -57,7 +57,7 @@ impl fmt::Display for VersionError {
 }
 
 impl Version {
-    /// Which of two versions is lower; what follows a plus does not count.
+    /// The order of two versions; build metadata does not count.
     pub fn compared(&self, other: &Self) -> Ordering {
         let by_release = || match (self.before.is_empty(), other.before.is_empty()) {
             (true, false) => Ordering::Greater,

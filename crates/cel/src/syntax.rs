@@ -29,7 +29,7 @@ pub fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word) || LITERALS.contains(&word)
 }
 
-/// An expression, its number (the place of what is known of it), and where its characteristic sign is.
+/// An expression, its number (the index of facts about it), and the place of its characteristic token.
 #[derive(Debug)]
 pub struct Expr {
     pub id: usize,
@@ -52,7 +52,7 @@ pub enum Literal {
 pub enum SyntaxNode {
     Literal(Literal),
     Ident(String),
-    /// A field; whether it is only asked for.
+    /// A field, or the test whether it is present.
     Select {
         of: Box<Expr>,
         field: String,
@@ -116,7 +116,7 @@ impl Expr {
         }
     }
 
-    /// All parts of this, the outermost first; `format` tells whether they stand in arguments of `format`.
+    /// Visits all parts, the outermost first; `format`: whether they are arguments of `format`.
     pub fn each<'a>(&'a self, in_format: bool, visit: &mut dyn FnMut(&'a Expr, bool)) {
         visit(self, in_format);
         let mut below = |part: &'a Expr, in_format: bool| part.each(in_format, visit);

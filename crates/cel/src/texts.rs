@@ -17,7 +17,7 @@ pub enum NoTexts {
 }
 
 impl Program {
-    /// Evaluates; a text counts as a list of one, and null as an empty list. Empty texts are none.
+    /// Evaluates; a text counts as a list of one, and null as an empty list. Empty texts are left out.
     ///
     /// # Errors
     /// The evaluation failed, or gave something else.

@@ -10,7 +10,7 @@ const DEPTH_MAX: usize = 512;
 /// would grow into a huge tree.
 const VALUES_MAX: usize = 1_000_000;
 
-/// A value as the JSON that stands for it.
+/// A value as JSON.
 pub fn tree(found: &Outcome<'_>) -> Result<Tree, Error> {
     let mut left = VALUES_MAX;
     found.as_ref().map_err(Clone::clone).and_then(|value| of(value, DEPTH_MAX, &mut left))

@@ -13,7 +13,7 @@ pub fn dotted(expression: &Expr) -> Option<String> {
     }
 }
 
-/// The type that a name stands for.
+/// The type of a name.
 pub fn type_named(name: &str) -> Option<Type> {
     const NAMES: [&str; 12] = [
         "bool",

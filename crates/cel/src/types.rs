@@ -18,7 +18,7 @@ pub enum Type {
     Dyn,
     /// Not modelled: goes with everything.
     Unknown,
-    /// Of what is wrong.
+    /// The type of an erroneous expression.
     Error,
     Null,
     Bool,
@@ -112,7 +112,7 @@ impl Type {
         }
     }
 
-    /// Whether both are the same; structs are told by their names.
+    /// Whether both are the same; structs are compared by their names.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let parts = self.parts().into_iter().zip(other.parts());
         self.is_alike(other)

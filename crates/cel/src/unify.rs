@@ -26,7 +26,7 @@ impl Substitutions {
         }
     }
 
-    /// A type with what is known of its parameters; the rest becomes `dyn` at the end.
+    /// A type with its known parameters filled in; the rest becomes `dyn` at the end.
     pub fn resolve(&self, of: &Type, at_end: bool) -> Type {
         match of {
             Type::Param(param) => match self.of(*param) {
@@ -39,7 +39,7 @@ impl Substitutions {
         }
     }
 
-    /// Whether values of `a` may stand where `b` is wanted; what this tells of parameters is kept if so.
+    /// Whether values of `a` are assignable to `b`; if so, the parameters found are kept.
     pub fn assign(&mut self, a: &Type, b: &Type) -> bool {
         self.all(&[(a, b)])
     }
@@ -83,7 +83,7 @@ impl Substitutions {
         }
     }
 
-    /// Whether a type may stand for a parameter, and whether one stands for it already.
+    /// Whether a type can be a parameter's, and whether the parameter already has one.
     fn stands_for(&mut self, of: &Type, param: usize) -> (bool, bool) {
         if matches!(of, Type::Param(same) if *same == param) {
             return (true, true);

@@ -3,7 +3,7 @@
 use pintle_object::field::quote;
 use std::fmt;
 
-/// A URL whose parts were told apart.
+/// A parsed URL.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CelUrl {
     pub scheme: String,
@@ -138,7 +138,7 @@ fn host_of(host: &str) -> Result<String, UrlFault> {
     unescaped(host, false)
 }
 
-/// A text with its escapes resolved; a plus stands for a space in queries.
+/// A text with its escapes resolved; a plus is a space in queries.
 fn unescaped(text: &str, is_query: bool) -> Result<String, UrlFault> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -192,7 +192,7 @@ impl CelUrl {
         out
     }
 
-    /// Names and values, in their order; what cannot be read is left out.
+    /// Names and values, in their order; unreadable ones are left out.
     pub fn pairs(&self) -> Vec<(String, String)> {
         let parts = self.query.split('&').filter(|part| !part.is_empty() && !part.contains(';'));
         let pair = |part: &str| {

@@ -7,7 +7,7 @@ const DEFINITIONS: &str = "#/definitions/";
 const SCHEMAS: &str = "#/components/schemas/";
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
-/// The document of version 3 that says what one of version 2 says.
+/// The v3 document with the content of a v2 document.
 pub fn to_version_3(document: &Value) -> Value {
     let mut out = Map::from_iter([("openapi", Value::from("3.0.0"))]);
     copy(document, &mut out, &["info"]);
@@ -158,8 +158,8 @@ fn security_scheme(scheme: &Value) -> Value {
     Value::Map(out)
 }
 
-/// A schema with its references to the new place. Nothing may stand beside a reference, so one that something stands
-/// beside goes into a list of its own.
+/// A schema with its references changed. A reference may have no siblings, so one with siblings goes into a list of its
+/// own.
 fn schema(schema: &Value) -> Value {
     let changed = match schema {
         Value::Map(map) => map,

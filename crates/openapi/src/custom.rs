@@ -52,7 +52,7 @@ fn add(custom: &CustomKind<'_>, own: Value, paths: &mut Map, components: &mut Co
     operations.add_with(resource, &reference(&name), Some(&reference(&list)), paths, components);
 }
 
-/// The document of version 2 with custom resources beside what it has.
+/// Adds custom resources to a v2 document.
 pub(super) fn add_to_v2(tables: &Tables<'_>, customs: &[CustomKind<'_>], document: &mut Value) {
     let mut components = Components::new(tables, None);
     let mut paths = Map::new();
@@ -107,7 +107,7 @@ fn schema(custom: &CustomKind<'_>, components: &mut Components<'_>) -> Value {
         None => object([("x-kubernetes-preserve-unknown-fields", true.into())]),
     };
     schema.set(&["type"], "object");
-    // Fields of every object stand beside those of the definition.
+    // Fields of every object are added to those of the definition.
     for (field, property) in type_meta(components) {
         schema.set(&["properties", field], property);
     }

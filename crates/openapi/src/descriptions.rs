@@ -8,7 +8,7 @@ use std::io::Read;
 
 static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptions.bin"));
 
-/// The packed descriptions, for hashes of what is made from them.
+/// The packed descriptions, for hashes of documents made from them.
 pub fn blob() -> &'static [u8] {
     BLOB
 }
@@ -60,7 +60,7 @@ impl Descriptions for PackedDescriptions {
     }
 }
 
-/// `\n`, `\t` and `\\` as what they stand for.
+/// Resolves `\n`, `\t` and `\\`.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars();

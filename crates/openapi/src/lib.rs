@@ -1,4 +1,4 @@
-//! OpenAPI documents of the built-in API, made from the tables when they are asked for.
+//! OpenAPI documents of the built-in API, made from the tables on demand.
 //!
 //! ```text
 //! apis/apps/v1   operations of every resource of the group version, and the types that they refer to

@@ -9,7 +9,7 @@ use pintle_object::{Map, Value};
 pub(super) const PATHS: [&str; 5] =
     [".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version"];
 
-/// Fields of `/version`, and whether the answer always has them.
+/// Fields of `/version`, and whether they are required.
 const VERSION: [(&str, bool); 13] = [
     ("major", true),
     ("minor", true),

@@ -56,7 +56,7 @@ impl<'a> Components<'a> {
         self.schemas.insert(String::from(name), schema);
     }
 
-    /// Makes the schemas of all types referred to, and of those that they refer to.
+    /// Makes the schemas of all referenced types, directly or through others.
     pub(super) fn close(&mut self) {
         while let Some(id) = self.pending.pop() {
             let name = self.name(id);
@@ -141,7 +141,8 @@ impl<'a> Components<'a> {
         schema
     }
 
-    /// Kinds of meta that stand in every group are named for the document's group version too.
+    /// The group, version and kind of a type; kinds of meta, which are in every group, have those of the document's
+    /// too.
     fn group_version_kinds(&self, id: TypeId, name: &str) -> Option<Value> {
         let kind = name.rsplit('.').next().unwrap_or(name);
         let (group, version) = self.kinds.get(&id)?;
@@ -175,7 +176,7 @@ impl<'a> Components<'a> {
         if let Some(description) = description {
             property.set(&["description"], description);
         }
-        // A reference takes no siblings: beside others it stands in a list of one.
+        // A reference may have no siblings: with others it is in a list of one.
         if property.as_map().is_some_and(|map| map.len() > 1)
             && let Some(target) = property.remove(&["$ref"])
         {
@@ -261,7 +262,7 @@ impl<'a> Components<'a> {
         self.fact(ty, field, word).filter(|_| self.tables.has_enums)
     }
 
-    /// The only values that a field may have, as far as they are told; none where it may have any.
+    /// The enum of a field; empty without one.
     fn values<'f>(&self, field: &'f Field) -> &'f [Str] {
         let rules = field.rules.as_deref().filter(|_| self.tables.has_enums);
         rules.map(|rules| rules.one_of.as_slice()).unwrap_or_default()

@@ -27,7 +27,7 @@ const CUSTOM_PATCHES: [&str; 3] =
 const CUSTOM_BODIES: [&str; 2] = ["application/json", "application/yaml"];
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
-/// `group_versions`: those that options and watch events are kinds of.
+/// `group_versions`: those that options and watch events have kinds in.
 pub(super) fn document(paths: Map, schemas: Map, group_versions: &[(String, String)]) -> Value {
     let mut definitions = Map::new();
     for (name, schema) in schemas.iter() {
@@ -71,7 +71,7 @@ pub(super) fn definition(name: &str, mut schema: Value, group_versions: &[(Strin
     schema
 }
 
-/// A schema of a property: references take siblings, and defaults are not told.
+/// A schema of a property: references may have siblings, and defaults are left out.
 pub(super) fn convert(mut schema: Value) -> Value {
     if let Some(Value::List(mut all)) = schema.remove(&["allOf"])
         && let Some(target) = all.pop().and_then(|mut reference| reference.remove(&["$ref"]))
@@ -206,7 +206,7 @@ fn parameter(parameter: &Value) -> Value {
     out
 }
 
-/// A reference to a parameter that many operations take; those that tell of one kind stay where they are.
+/// A reference to a parameter that many operations share; parameters of one kind stay in place.
 fn share(parameter: Value, shared: &mut Map) -> Value {
     let name = parameter.str_at(&["name"]);
     let schema = parameter.str_at(&["schema", "$ref"]);

@@ -23,13 +23,13 @@ enum WireKind {
     /// One message, inside messages of one field each.
     Message(&'static [u32], Choose),
     Messages(Choose),
-    /// Names of security schemes, each with scopes that are none.
+    /// Names of security schemes, each with an empty list of scopes.
     Requirements,
     /// A map: its entries are repeated fields of that number, each with a name and a value.
     Named(u32, Choose),
 }
 
-/// The message that a value is, and the alternatives (fields of one-ofs) that it stands in.
+/// The message of a value, and the alternatives (fields of one-ofs) that contain it.
 type Choose = fn(&Value) -> (&'static [u32], &'static Message);
 
 struct Message {

@@ -19,11 +19,11 @@ use pintle_schema::model::TypeId;
 /// The manager whose client-side apply annotation is taken over and kept up to date.
 const KUBECTL: &str = "kubectl";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// The manager of what was there before anybody's fields were tracked.
+/// The manager of fields from before the first tracked write.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 /// The most that all annotations of an object may hold, in bytes.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
-/// The paths of the conflicts that one answer tells.
+/// The bytes of conflicting paths in one answer.
 const CONFLICTS_BYTES_MAX: usize = 128 * 1024;
 
 /// The reason why a configuration cannot be applied.
@@ -31,9 +31,9 @@ const CONFLICTS_BYTES_MAX: usize = 128 * 1024;
 pub enum ApplyError {
     /// 400: the configuration is not one.
     BadRequest(String),
-    /// 409: others own what it sets to another value; sorted by manager.
+    /// 409: others own fields that it sets to other values; sorted by manager.
     Conflict(Vec<Conflict>),
-    /// The same, with more conflicts than are told.
+    /// The same, with more conflicts than are listed.
     ManyConflicts(Vec<Conflict>),
     /// 500, with the message: the configuration does not fit its type, or the live object cannot be merged.
     Unmergeable(String),
@@ -222,7 +222,7 @@ impl Apply<'_> {
         }
     }
 
-    /// Takes from the other managers what changes, or says what they would lose.
+    /// Takes changed fields from the other managers, or returns the conflicts.
     fn disown(&self, new: &Value, managed: Managed, force: bool) -> Result<Managed, ApplyError> {
         let unmergeable = |why: String| ApplyError::Unmergeable(format!("failed to compare objects: {why}"));
         let mut differences = Differences::new(self.tracking, self.live, new).map_err(unmergeable)?;
@@ -252,7 +252,7 @@ impl Apply<'_> {
         Ok(kept)
     }
 
-    /// Removes what the manager applied last time, not this time, and nobody else owns.
+    /// Removes fields that the manager applied last time and not this time, and no other owns.
     fn prune(
         &self,
         merged: &Value,
@@ -280,7 +280,7 @@ impl Apply<'_> {
         Ok(self.back(pruned, &last.api_version))
     }
 
-    /// Keeps what managers own in a version; `pruned` is in the version of the last apply, and stays in it.
+    /// Keeps the fields that managers own in a version; `pruned` is in the version of the last apply, and stays in it.
     fn add_back_owned(
         &self,
         merged: &Value,
@@ -333,7 +333,7 @@ impl Apply<'_> {
         Some(fields)
     }
 
-    /// The annotation of client-side apply follows what kubectl applies, so that kubectl may go back.
+    /// Updates the annotation of client-side apply after kubectl's server-side apply, so that kubectl can go back.
     fn keep_last_applied(&self, object: &mut Value) {
         let path = ["metadata", "annotations", LAST_APPLIED];
         if self.tracking.manager != KUBECTL || object.str_at(&path).is_empty() {

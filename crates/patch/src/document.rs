@@ -18,7 +18,7 @@ const MEMBERS: [&str; 4] = ["op", "path", "from", "value"];
 /// show in the messages.
 ///
 /// # Errors
-/// 400 for what is no patch, 413 for one of too many operations.
+/// 400 for an invalid patch, 413 for one of too many operations.
 pub fn operations(bytes: &[u8], is_strict: bool) -> Result<Read<Vec<Value>>, Status> {
     let (list, item) = match is_strict {
         true => ("[]handlers.jsonPatchOp", "handlers.jsonPatchOp"),
@@ -60,7 +60,7 @@ pub fn operations(bytes: &[u8], is_strict: bool) -> Result<Read<Vec<Value>>, Sta
 /// The operations of a JSON patch that an admission webhook sends.
 ///
 /// # Errors
-/// Go's words for what is no patch.
+/// Go's errors of an invalid patch.
 pub fn webhook_operations(bytes: &[u8]) -> Result<Vec<Value>, String> {
     let (tree, _) = read(bytes)?;
     let operations = match tree {
@@ -87,7 +87,7 @@ fn wrong_member(operation: &Map) -> Option<String> {
 /// The document of a merge patch. Where fields are not validated it may be a list, which becomes the whole object.
 ///
 /// # Errors
-/// 400 for what is no patch.
+/// 400 for an invalid patch.
 pub fn merge_patch(bytes: &[u8], is_strict: bool) -> Result<Read<Value>, Status> {
     let invalid = || Status::bad_request("Invalid JSON Patch");
     let read = match (is_strict, read(bytes)) {
@@ -111,7 +111,7 @@ fn decoding(why: String) -> Status {
 /// The document of a strategic merge patch.
 ///
 /// # Errors
-/// 400 for what is no patch.
+/// 400 for an invalid patch.
 pub fn strategic_merge_patch(bytes: &[u8]) -> Result<Read<Map>, Status> {
     let (tree, strict) = read(bytes).map_err(Status::bad_request)?;
     let strict = strict.into_vec();

@@ -1,6 +1,5 @@
-//! JSON patch with the semantics of upstream's library, which are not those of RFC 6902: indices may be negative,
-//! `replace` makes a missing key, `test` takes a missing value for null, and what stands before a path's first
-//! slash does not matter.
+//! JSON patch with the semantics of upstream's library, which differ from RFC 6902: indices may be negative, `replace`
+//! makes a missing key, `test` takes a missing value for null, and text before a path's first slash is ignored.
 
 use pintle_object::field::quote;
 use pintle_object::json::read::TREE_DEPTH_MAX;
@@ -35,7 +34,7 @@ const FAILED_TEST: &str = "testing value ";
 
 /// Applies the operations of a patch (a list of maps with `op`, `path`, `from`, `value`) to an untyped tree.
 ///
-/// No operation makes the tree deeper than a document may be: whoever walks over it later counts on that.
+/// No operation makes the tree deeper than a document may be, which later walks rely on.
 pub fn json_patch(target: &mut Value, operations: &[Value]) -> Result<(), PatchError> {
     let mut spent = Spent::default();
     for operation in operations {
@@ -86,7 +85,7 @@ fn replace(target: &mut Value, operation: &Map, value: &Value, spent: &mut Spent
     place.replace(value.clone()).map_err(|why| failed("remove", path, &why))
 }
 
-/// Values may be secrets, and so the path alone is told.
+/// Compares a value; the error has only the path, since values may be secrets.
 fn test(target: &mut Value, operation: &Map, value: &Value) -> Result<(), PatchError> {
     let path = path(operation).map_err(|why| undecoded("test", "path", &why))?;
     let missing =
@@ -190,7 +189,7 @@ impl Spent {
         Ok(())
     }
 
-    /// Whether a value fits below a container that stands `depth` deep.
+    /// Whether a value fits below a container at `depth`.
     fn nest(&mut self, depth: usize, value: &Value) -> Result<(), PatchError> {
         let mut count = 0;
         let height = height(value, &mut count);

@@ -29,8 +29,7 @@ impl fmt::Display for ProfileFailure {
     }
 }
 
-/// Profiles the process for a while, on a thread of its own that does nothing. It ends when nobody waits for it any
-/// more.
+/// Profiles the process for a while, from a thread of its own. It ends early when its future is dropped.
 pub async fn cpu(duration: Duration) -> Result<Vec<u8>, ProfileFailure> {
     let (waits, gone) = channel();
     let made = tokio::task::spawn_blocking(move || sampled(duration, &gone)).await;

@@ -41,7 +41,7 @@ impl Builder {
         builder
     }
 
-    /// Says when it was made, and what each sample stands for.
+    /// Sets the time of the profile, and the meaning of a sample.
     pub fn period(&mut self, began: SystemTime, lasted: Duration, (kind, unit): (&str, &str), period: i64) {
         let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
         self.profile.time_nanos = nanos(began.duration_since(UNIX_EPOCH).unwrap_or_default());

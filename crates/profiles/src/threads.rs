@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 
-/// The threads by their names, as Linux tells them.
+/// The threads by their names, as Linux reports them.
 fn named() -> BTreeMap<String, i64> {
     let mut names = BTreeMap::new();
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return names };

@@ -7,7 +7,7 @@ use regex_syntax::hir::{self, Class, ClassUnicode, ClassUnicodeRange, Hir};
 
 /// The most that an automaton's states may hold; larger patterns run as programs.
 const STATES_BYTES_MAX: usize = 64 << 10;
-/// The most that an automaton keeps of what it has worked out while running.
+/// The bytes of an automaton's cache.
 pub const CACHE_BYTES_MAX: usize = 128 << 10;
 /// A pattern with more instructions is not tried: it would not fit.
 const SIZE_MAX: u64 = 1000;
@@ -58,7 +58,7 @@ fn folded(c: char) -> Hir {
     set_hir(&class::folded(&[(code, code)]))
 }
 
-/// Halves of pairs are left out: no text has them.
+/// The class without surrogates, which no text has.
 fn set_hir(ranges: &[Range]) -> Hir {
     let halves = [(0, 0xd7ff), (0xe000, class::LAST)];
     let clipped = ranges.iter().flat_map(|&(low, high)| {

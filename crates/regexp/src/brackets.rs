@@ -49,7 +49,7 @@ impl Brackets {
         known.get_or_insert_with(make).clone()
     }
 
-    /// A class in brackets, and what follows it.
+    /// A class in brackets, and the rest after it.
     pub fn class<'a>(&mut self, start: &'a str, is_folded: bool) -> Result<(Set, &'a str), Fault> {
         let inner = start.get(1..).unwrap_or("");
         let (is_negated, mut rest) = inner.strip_prefix('^').map_or((false, inner), |rest| (true, rest));
@@ -90,7 +90,7 @@ impl Brackets {
         Ok(Some((set, rest)))
     }
 
-    /// `\d` and its like, or a class of Unicode; `None` where there is none.
+    /// `\d` and the like, or a Unicode class; `None` for other texts.
     pub fn named<'a>(&mut self, start: &'a str, is_folded: bool) -> Result<Option<(Set, &'a str)>, Fault> {
         let Some((letter, rest)) = start.strip_prefix('\\').and_then(split_first) else { return Ok(None) };
         let ranges = match letter.to_ascii_lowercase() {
@@ -152,10 +152,10 @@ impl Brackets {
     }
 }
 
-/// A character or a run of them in a class, and what follows.
+/// A character or a range in a class, and the rest after it.
 fn range<'a>(start: &'a str, class: &str) -> Result<(Range, &'a str), Fault> {
     let (low, rest) = member(start, class)?;
-    // A sign before the closing bracket stands for itself.
+    // A dash before the closing bracket is itself.
     let Some(after) = rest.strip_prefix('-').filter(|after| !after.is_empty() && !after.starts_with(']'))
     else {
         return Ok(((low, low), rest));
@@ -175,7 +175,7 @@ fn member<'a>(start: &'a str, class: &str) -> Result<(u32, &'a str), Fault> {
     }
 }
 
-/// The character that an escape stands for, which need not be one of text, and what follows.
+/// The character of an escape, which may be a surrogate, and the rest after it.
 pub fn escape(start: &str) -> Result<(u32, &str), Fault> {
     let Some((c, rest)) = start.get(1..).and_then(split_first) else {
         return Err(Fault::new(Code::TrailingBackslash, ""));
@@ -189,7 +189,7 @@ pub fn escape(start: &str) -> Result<(u32, &str), Fault> {
         't' => Ok((0x09, rest)),
         'v' => Ok((0x0b, rest)),
         'x' => hex(rest).or_else(refuse),
-        // One digit other than zero would be what a group has captured.
+        // A single digit other than zero would be a backreference.
         '1'..='7' if !rest.starts_with(|c| matches!(c, '0'..='7')) => refuse(rest),
         '0'..='7' => Ok(octal(c, rest)),
         c if c.is_ascii() && !c.is_ascii_alphanumeric() => Ok((u32::from(c), rest)),
@@ -207,7 +207,7 @@ fn octal(first: char, rest: &str) -> (u32, &str) {
     (more, rest)
 }
 
-/// Two hexadecimal digits, or any number of them in braces; where it is neither, what follows the first wrong one.
+/// Two hexadecimal digits, or any number of them in braces; otherwise the rest after the first wrong character.
 fn hex(start: &str) -> Result<(u32, &str), &str> {
     let Some((first, mut rest)) = split_first(start) else { return Err(start) };
     if first != '{' {

@@ -34,7 +34,7 @@ pub const POSIX: &[(&str, &[Range])] = &[
     ("xdigit", &[(0x30, 0x39), (0x41, 0x46), (0x61, 0x66)]),
 ];
 
-/// Sorts runs and joins those that touch.
+/// Sorts ranges and joins those that touch.
 pub fn clean(ranges: &mut Vec<Range>) {
     ranges.sort_unstable();
     let mut kept: usize = 0;
@@ -70,7 +70,7 @@ pub fn negated(ranges: &[Range]) -> Vec<Range> {
 /// A clean set with every character that is the same but for its case.
 pub fn folded(ranges: &[Range]) -> Vec<Range> {
     let mut out = ranges.to_vec();
-    // Kinds of three are in the table as two pairs: what the first pair adds may bring the second.
+    // Triples are two pairs in the table: adding one may bring the other.
     for _ in 0..2 {
         let before = out.clone();
         for &(first, last, step, distance) in FOLDS {

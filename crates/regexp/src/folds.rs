@@ -1,7 +1,7 @@
 //! Which characters are the same but for their case: the table.
 
 /// Runs of `(first, last, step, distance)`: each character of a run is the least of its kind, and another of its kind
-/// stands at the distance.
+/// is at the distance.
 #[rustfmt::skip]
 pub const FOLDS: &[(u32, u32, u32, u32)] = &[
     (0x41, 0x5a, 1, 32), (0x4b, 0x4b, 1, 8415), (0x53, 0x53, 1, 300), (0xb5, 0xb5, 1, 743),

@@ -1,8 +1,8 @@
 //! Regular expressions as in Go's `regexp`: its syntax, its errors, its matches.
 //!
-//! `parse` makes trees and says what is wrong. A small pattern runs as an `automaton`, a large one as a `program`,
-//! and both find the same. Nothing is made of a pattern before it is used, and what is kept of all patterns that
-//! share a [`Budget`] is bounded.
+//! `parse` makes trees and reports errors. A small pattern runs as an `automaton`, a large one as a `program`, and both
+//! find the same. Patterns are compiled at their first use, and the memory of all patterns that share a [`Budget`] is
+//! bounded.
 
 mod automaton;
 mod brackets;
@@ -105,7 +105,7 @@ impl Regexp {
         self.find_all(text, 1).pop()
     }
 
-    /// The matches that do not overlap, at most so many; an empty one right after another match is none.
+    /// The non-overlapping matches, up to a number; an empty one right after another match does not count.
     #[must_use]
     pub fn find_all<'a>(&self, text: &'a str, count_max: usize) -> Vec<&'a str> {
         let found = match self.engine.get_or_init(|| self.build()) {

@@ -7,7 +7,7 @@ use regex_syntax::hir::{Class, HirKind};
 const CATEGORIES: &str = "C Cc Cf Cn Co Cs L LC Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk \
     Sm So Z Zl Zp Zs";
 
-/// Scripts. Those with several words in their names are none to Go, which looks for them without the line between.
+/// Scripts, without those of several words, which Go does not find because of the underscore.
 const SCRIPTS: &str = "Adlam Ahom Arabic Armenian Avestan Balinese Bamum Batak Bengali Bhaiksuki Bopomofo Brahmi \
     Braille Buginese Buhid Carian Chakma Cham Cherokee Chorasmian Common Coptic Cuneiform Cypriot Cyrillic Deseret \
     Devanagari Dogra Duployan Elbasan Elymaic Ethiopic Georgian Glagolitic Gothic Grantha Greek Gujarati Gurmukhi Han \
@@ -83,7 +83,7 @@ pub fn lookup(name: &str) -> Option<Vec<Range>> {
     ALIASES.iter().find(|(alias, _)| *alias == name).and_then(|(_, category_name)| category(category_name))
 }
 
-/// A capital first and small letters after it, without what may stand between words.
+/// A capital first and small letters after it, without separators.
 fn canonical(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')) {
@@ -94,7 +94,7 @@ fn canonical(name: &str) -> String {
 
 fn category(name: &str) -> Option<Vec<Range>> {
     match name {
-        // No text has halves of pairs, but those who write patterns may name them.
+        // No text has surrogates, but patterns may name them.
         "Cs" => Some(vec![(0xd800, 0xdfff)]),
         "C" | "Cn" => {
             let mut found = queried(&format!("\\p{{gc={name}}}"))?;

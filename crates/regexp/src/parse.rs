@@ -29,7 +29,7 @@ pub fn parse(source: &str) -> Result<TreeNode, Fault> {
 pub struct Flags {
     /// `i`: in either case.
     pub is_folded: bool,
-    /// `m`: `^` and `$` stand for ends of lines.
+    /// `m`: `^` and `$` match at ends of lines.
     has_lines: bool,
     /// `s`: a dot is any character.
     dot_is_any: bool,
@@ -44,7 +44,7 @@ enum Item {
         flags: Flags,
         is_capture: bool,
     },
-    /// A bar below which the branches so far stand.
+    /// A bar on the stack, below the branches so far.
     Bar,
 }
 
@@ -188,7 +188,7 @@ impl<'a> Parser<'a> {
         self.push(if is_capture { TreeNode::group(inner) } else { inner })
     }
 
-    /// A repetition operator; false where a brace stands for itself.
+    /// A repetition operator; false if a brace is a literal.
     fn repetition(&mut self, c: char, after: &'a str, last: Option<&'a str>) -> Result<bool, Fault> {
         let start = self.rest;
         let simple = |min, max| Repeat { min, max, is_greedy: true, is_counted: false };
@@ -309,7 +309,7 @@ impl<'a> Parser<'a> {
         self.push(TreeNode::leaf(NodeKind::Look(look)))
     }
 
-    /// Reads the text between `\Q` and `\E`, which stands for itself.
+    /// Reads the literal text between `\Q` and `\E`.
     fn quoted(&mut self, inner: &'a str) -> Result<(), Fault> {
         let (text, rest) = inner.split_once("\\E").unwrap_or((inner, ""));
         for c in text.chars() {
@@ -329,7 +329,7 @@ impl Item {
     }
 }
 
-/// `2}`, `2,}` or `2,3}` after an opening brace, and what follows; `None` where the brace stands for itself.
+/// `2}`, `2,}` or `2,3}` after an opening brace, and the rest; `None` if the brace is a literal.
 fn counts(text: &str) -> Option<(u32, Option<u32>, &str)> {
     let (min, rest) = number(text)?;
     let (max, rest) = match rest.strip_prefix(',') {
@@ -340,7 +340,7 @@ fn counts(text: &str) -> Option<(u32, Option<u32>, &str)> {
     Some((min, max, rest.strip_prefix('}')?))
 }
 
-/// A decimal number without zeros before it; what is too large stays too large.
+/// A decimal number without leading zeros; one that is too large saturates.
 fn number(text: &str) -> Option<(u32, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);

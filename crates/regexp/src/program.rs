@@ -38,7 +38,7 @@ impl Program {
         self.steps.len() * size_of::<Instruction>() + classes
     }
 
-    /// Start and end of the leftmost match at or after `from`; of any match if only that is asked.
+    /// Start and end of the leftmost match at or after `from`; of any match if `is_any`.
     pub fn find(&self, text: &str, from: usize, is_any: bool) -> Option<(usize, usize)> {
         let mut run = Run {
             program: self,
@@ -135,7 +135,7 @@ impl Builder {
             self.node(inner);
         }
         let Some(max) = max else {
-            // As often as there is: once or more, which may be left out if none are asked for.
+            // Unbounded: one or more times, optional if the minimum is zero.
             let skip = (min == 0).then(|| self.emit(Instruction::Match));
             let first = self.here();
             self.node(inner);
@@ -165,7 +165,7 @@ fn split(into: u32, past: u32, is_greedy: bool) -> Instruction {
 /// The places that a run is at, in order of preference, each with where its match began.
 struct Threads {
     list: Vec<(u32, usize)>,
-    /// By place: where in the list it stands, if it does.
+    /// The index of each instruction in the list.
     places: Vec<u32>,
 }
 

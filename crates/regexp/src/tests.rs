@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Texts in the first line; then of each pattern either why it is none, or by text where its first four matches are.
+/// Texts in the first line; then for each pattern either its error, or for each text the places of its first four
+/// matches.
 const GO: &str = include_str!("go.jsonl");
 
 fn spans(matches: &[(usize, usize)]) -> String {

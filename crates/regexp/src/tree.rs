@@ -20,7 +20,7 @@ pub enum NodeKind {
     Folded(String),
     Class(Set),
     Look(Look),
-    /// A group that captures: it makes trees deeper, and nobody asks what it has captured.
+    /// A capturing group: it counts for the depth of trees; captures are not reported.
     Group(Box<TreeNode>),
     Repeat(Box<TreeNode>, Repeat),
     Concat(Vec<TreeNode>),

@@ -1,6 +1,6 @@
 //! Opens the packed tables of `api/`: the built-in types and resources.
 //!
-//! The blob is what `build.rs` wrote: numbers are LEB128, texts are length-prefixed.
+//! The blob is written by `build.rs`: numbers are LEB128, texts are length-prefixed.
 //!
 //! ```text
 //! named-count inner-count
@@ -25,9 +25,9 @@ pub struct Builtin {
     pub resources: Resources,
     /// Types of top-level kinds, those of `meta` under the core group.
     pub kinds: HashMap<GroupVersionKind, TypeId>,
-    /// Any JSON value: the type of custom resources, whose own schema stands elsewhere.
+    /// Any JSON value: the type of custom resources, which have schemas of their own.
     pub any: TypeId,
-    /// Facts of OpenAPI documents beyond the tables, one per line; `openapi` reads them when it is asked.
+    /// Facts of OpenAPI documents beyond the tables, one per line, for the crate `openapi`.
     pub documents: &'static str,
 }
 
@@ -43,7 +43,7 @@ impl Builtin {
     }
 }
 
-/// The packed tables, for hashes of what is made from them.
+/// The packed tables, for hashes of documents made from them.
 pub fn blob() -> &'static [u8] {
     BLOB
 }

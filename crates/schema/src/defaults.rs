@@ -1,6 +1,6 @@
 //! Fills in the defaults of the tables, in one walk over an object.
 //!
-//! Only what does not depend on other fields is a default of the tables; the rest stands with its kind.
+//! Only defaults that do not depend on other fields are in the tables; the others are code of their kinds.
 
 use crate::decode::{fill, is_zero};
 use crate::model::{Field, Schema, Shape, Struct, TypeId};

@@ -62,7 +62,7 @@ pub enum Shape {
 
 #[derive(Clone, Debug)]
 pub struct Struct {
-    /// In declared order, which is the order of JSON output. Fields of inlined structs stand in place.
+    /// In declared order, which is the order of JSON output. Fields of inlined structs are among them.
     pub fields: Vec<Field>,
     /// Indices into `fields`, sorted by field name.
     pub by_name: Vec<u16>,
@@ -77,7 +77,7 @@ pub struct Struct {
     pub routes: Vec<Box<[Route]>>,
     /// Indices into `fields` by hash of the name.
     by_hash: Box<[u16]>,
-    /// Indices into `fields` of those that output always shows.
+    /// Indices into `fields` of those that output always has.
     pub always: Vec<u16>,
     /// Indices into `fields` of those with a default.
     pub defaulted: Vec<u16>,
@@ -161,7 +161,7 @@ pub struct FieldRules {
 pub struct List {
     pub item: TypeId,
     pub list_type: ListType,
-    /// For `ListType::Map`: the fields that tell items apart.
+    /// For `ListType::Map`: the key fields of items.
     pub keys: Vec<Str>,
     /// A named Go list type (Verbs, ExtraValue): protobuf wraps it in a message with one repeated field.
     pub wrapped: bool,
@@ -285,7 +285,7 @@ fn by_hash(keys: &[Text]) -> Box<[u16]> {
     table.into()
 }
 
-/// Three letters and the length tell the names of a struct well enough apart.
+/// The hash of a field's name: three letters and the length distinguish the names of a struct well enough.
 fn hash(name: &str) -> usize {
     let bytes = name.as_bytes();
     let [first, middle, last] = match bytes {

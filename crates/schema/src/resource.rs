@@ -93,7 +93,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// `v1`, `v1beta2`, `v2alpha1`; none for names that are none of these.
+    /// `v1`, `v1beta2`, `v2alpha1`; none for other names.
     pub fn of(version: &str) -> Option<Stage> {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let rest = version.strip_prefix('v')?;
@@ -272,7 +272,7 @@ impl Resources {
         }
     }
 
-    /// The resource that a line of another table is about: `apps/v1 deployments`.
+    /// The resource named by a line of another table: `apps/v1 deployments`.
     fn named(&mut self, name: &'static str) -> Option<&mut Resource> {
         let (group_version_text, plural) = name.split_once(' ')?;
         let (group, version) = group_version(group_version_text);

@@ -5,7 +5,7 @@ use crate::{Malformed, malformed, pem};
 use std::borrow::Cow;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The first certificate of some bytes, and what follows it.
+/// The first certificate of some bytes, and the rest.
 pub fn parse_certificate(bytes: &[u8]) -> Result<(X509Certificate<'_>, &[u8])> {
     match X509Certificate::from_der(bytes) {
         Ok((rest, certificate)) => Ok((certificate, rest)),

@@ -68,7 +68,7 @@ impl<'a> DerReader<'a> {
         self.offset >= self.bytes.len()
     }
 
-    /// The next element, whatever it is.
+    /// The next element, of any kind.
     pub fn any(&mut self) -> Result<Element<'a>> {
         let header = self.header()?;
         self.take(&header)

@@ -89,7 +89,7 @@ impl PublicKey {
     }
 }
 
-/// The identifier of an algorithm, and the element of its parameters, empty when there are none.
+/// The identifier of an algorithm, and the element of its parameters, empty without any.
 pub fn algorithm<'a>(reader: &mut DerReader<'a>) -> Result<(&'a [u8], &'a [u8])> {
     let sequence = reader.expect(SEQUENCE, "AlgorithmIdentifier")?;
     let mut inner = DerReader::new(sequence.content);

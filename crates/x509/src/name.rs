@@ -1,4 +1,4 @@
-//! The subject of a certificate or a request: of its attributes, those that become a user and groups.
+//! The subject of a certificate or a request: the attributes that become a user and groups.
 
 use crate::der::{self, DerReader, Element, OBJECT_IDENTIFIER, Result, SEQUENCE, SET, syntax};
 use crate::{Malformed, malformed};
@@ -6,7 +6,7 @@ use crate::{Malformed, malformed};
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
 
-/// The last common name, and all organizations, whatever string type they are written in.
+/// The last common name, and all organizations, in any string type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     pub common_name: String,

@@ -24,9 +24,9 @@ pub struct PemBlock {
     pub bytes: Vec<u8>,
 }
 
-/// The first block of a text, and what follows it.
+/// The first block of a text, and the rest.
 ///
-/// A block begins at the last `BEGIN` line before an `END` line. One that is broken is passed over:
+/// A block begins at the last `BEGIN` line before an `END` line. A broken one is skipped:
 ///
 /// ```text
 /// -----BEGIN A-----        no block: another one begins before it ends
@@ -105,7 +105,7 @@ fn block(text: &[u8], end: usize) -> PemOutcome<'_> {
     }
 }
 
-/// The first line without its end and the blanks before it, and what follows.
+/// The first line without its end and the blanks before it, and the rest.
 fn line(text: &[u8]) -> (&[u8], &[u8]) {
     let (first, rest) = match text.iter().position(|byte| *byte == b'\n') {
         Some(end) => (text[..end].strip_suffix(b"\r").unwrap_or(&text[..end]), &text[end + 1..]),

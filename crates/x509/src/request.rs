@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 const BLOCK: &[u8] = b"CERTIFICATE REQUEST";
-/// The attribute of the extensions that are asked for.
+/// The attribute of the requested extensions.
 const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e];
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
@@ -79,7 +79,7 @@ impl<'a> Info<'a> {
     }
 }
 
-/// Checks the extensions that are asked for. Attributes that are no attributes are passed over.
+/// Checks the requested extensions. Malformed attributes are skipped.
 fn check_extensions(attributes: &[der::Element<'_>]) -> Result<()> {
     let mut seen = HashSet::new();
     for attribute in attributes {

@@ -87,7 +87,7 @@ fn pss_parameters(hash_number: u8, salt: u8, has_null: bool, mask_has_null: bool
     wrap(0x30, &[&tagged.concat()])
 }
 
-/// The reason why a signature is none of the key.
+/// Checks a signature; the error is upstream's.
 pub fn check(algorithm: Algorithm, key: &PublicKey, signed: &[u8], signature: &[u8]) -> Result<()> {
     let unimplemented = || malformed("x509: cannot verify signature: algorithm unimplemented");
     match algorithm {

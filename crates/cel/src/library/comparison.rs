@@ -23,7 +23,7 @@ fn is_equal<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     match given {
         // The variables of a policy are compared with nothing else.
         [Value::Variables, other] if !matches!(other, Value::Variables) => Err(Error::no_overload()),
-        // Permissions are asked for, not compared.
+        // Authorizers cannot be compared.
         [Value::Authorizer(_), _] => Err(Error::no_overload()),
         [a, b] => Ok(Value::Bool(equal(a, b))),
         _ => Err(Error::no_overload()),

@@ -20,7 +20,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("getMilliseconds", CLOCK, milliseconds),
 ];
 
-/// A time taken apart, where it is told.
+/// The parts of a duration.
 struct DurationParts {
     /// Since 1970-01-01.
     days: i64,

@@ -62,7 +62,7 @@ fn format<'a>(given: &[Value<'a>]) -> Outcome<'a> {
                 out.push_str(&formatted(list, place, sign, precision)?);
                 place += 1;
             }
-            // The value is asked for before the clause is read.
+            // A missing argument is reported before an invalid clause.
             Err(_) if place >= list.len() => return Err(out_of_range(place)),
             Err(error) => return Err(Error::new(error.to_string())),
         }
@@ -224,7 +224,7 @@ fn number_shown(number: f64, sign: char, precision: usize) -> String {
     format!("{:>precision$}", format!("{digits}×10{minus}{}", raised.collect::<String>()))
 }
 
-/// A comma stands before every third digit of the whole part.
+/// The text with a comma before every third digit of the whole part.
 fn grouped(text: &str) -> String {
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let (minus, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));

@@ -6,7 +6,7 @@ use pintle_object::time::Time;
 use pintle_object::{bytes, content};
 use std::rc::Rc;
 
-/// A format: its name, how long its pattern counts, what is wrong with a text.
+/// A format: its name, the length of its pattern for costs, and the check of a text.
 type Format = (&'static str, u64, fn(&str) -> Vec<String>);
 
 const FORMATS: [Format; 13] = [
@@ -70,7 +70,7 @@ fn complaint(is_fine: bool, otherwise: &str) -> Vec<String> {
     if is_fine { Vec::new() } else { vec![otherwise.to_owned()] }
 }
 
-/// The beginning of a name may end with a dash: that and the character before it stand for what follows.
+/// The prefix of a name may end with a dash: it is replaced by a letter for the check.
 fn unfinished(text: &str) -> String {
     let mut text = text.to_owned();
     if text.len() > 1 && text.ends_with('-') {

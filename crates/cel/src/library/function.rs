@@ -7,12 +7,12 @@ use crate::value::{Outcome, Value};
 /// The body of a function. A call that fits no types is an error: `no such overload`.
 pub type Run = for<'a> fn(&[Value<'a>]) -> Outcome<'a>;
 
-/// A function: its name, its overloads, and what it does.
+/// A function: its name, its overloads, and its code.
 ///
 /// ```text
 /// .string,string=bool!contains;string=int
 /// ```
-/// `.` stands before the types of a function with a target (the first), `!` before what it costs.
+/// `.` comes before the types of a function with a target (the first), `!` before its cost.
 pub struct Function {
     pub name: &'static str,
     overloads: &'static str,
@@ -77,7 +77,7 @@ pub const OPAQUE: [&str; 11] = [
     "kubernetes.authorization.Decision",
 ];
 
-/// Reads a type and leaves what follows it.
+/// Reads a type and leaves the rest.
 fn read(rest: &mut &str) -> Type {
     let end = rest.find([',', '(', ')']).unwrap_or(rest.len());
     let (name, after) = rest.split_at(end);

@@ -1,4 +1,4 @@
-//! Operators that are steps of their own when they run; only their types stand here.
+//! Operators that are program steps of their own; here are only their types.
 
 use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};

@@ -73,7 +73,8 @@ pub fn text<'a>(text: String) -> Outcome<'a> {
     }
 }
 
-/// Two lists as one. Of sets, what is there is not added again; of maps, it takes the place of what is there.
+/// The concatenation of two lists. In sets, existing items are not added again; in maps, an item replaces the existing
+/// one.
 fn lists<'a>(a: &List<'a>, b: &List<'a>) -> Outcome<'a> {
     let (mut items, more) = (a.items()?, b.items()?);
     let own = Rc::make_mut(&mut items);

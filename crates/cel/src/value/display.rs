@@ -6,7 +6,7 @@ use pintle_object::time::Time;
 use std::fmt::Write;
 use std::rc::Rc;
 
-/// A value as `string` shows it; None for what it does not take.
+/// The text of a value by the function `string`; None for types without one.
 pub fn as_text<'a>(of: &Value<'a>) -> Option<Text<'a>> {
     let text = match of {
         Value::Text(text) | Value::Type(text) => return Some(text.clone()),

@@ -79,7 +79,7 @@ fn equal_lists(a: &List<'_>, b: &List<'_>) -> bool {
     }
 }
 
-/// Whether two items are told by the same keys.
+/// Whether two items have the same keys.
 pub fn has_same_keys(a: &Value<'_>, b: &Value<'_>, keys: &[String]) -> bool {
     let (Value::Map(a), Value::Map(b)) = (a, b) else { return false };
     let field = |of: &CelMap<'_>, name: &str, other: &Value<'_>| match of.field(name) {

@@ -1,4 +1,4 @@
-//! Values while expressions are evaluated. Data of objects is borrowed and looked at only where it is asked for.
+//! Values during evaluation. Data of objects is borrowed, and read only where it is used.
 
 mod display;
 mod equality;
@@ -23,9 +23,9 @@ use std::sync::Arc;
 /// The reason why there is no value, in the words of upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// No function of a name takes such values: the call, where it is told.
+    /// No overload of a function takes such values; the call, if messages name it.
     NoOverload(Option<Arc<str>>),
-    /// The evaluation has cost what it may.
+    /// The cost limit is exceeded.
     OverLimit,
     Other(Arc<str>),
 }
@@ -105,7 +105,7 @@ pub enum Value<'a> {
     Semver(Rc<crate::semver::Version>),
     Format(&'static str),
     Authorizer(Authorizer<'a>),
-    /// The variables of a policy, each found when it is asked for.
+    /// The variables of a policy, each computed on first use.
     Variables,
 }
 
@@ -121,7 +121,7 @@ pub enum CelMap<'a> {
     Tree(&'a TreeMap, &'a Decl),
 }
 
-/// Keys of maps; numbers are one whatever their types.
+/// Keys of maps; equal numbers are the same key in all types.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Bool(bool),
@@ -157,7 +157,7 @@ impl<'a> Value<'a> {
         Self::Optional(Some(Rc::new(value)))
     }
 
-    /// Data as it is declared; an error where it is not what is declared.
+    /// Data with its declaration; an error where they do not match.
     pub fn of_tree(tree: &'a Tree, decl: &'a Decl) -> Outcome<'a> {
         let wrong = |what: &str| Err(Error::new(format!("invalid data, expected {what}")));
         if let Tree::Raw(raw) = tree {
@@ -228,7 +228,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether this is what its type begins with: nothing, nought, or empty.
+    /// Whether this is the zero value of its type: nothing, nought, or empty.
     pub fn is_zero(&self) -> bool {
         match self {
             Value::Null | Value::Bool(false) | Value::Int(0) | Value::Uint(0) | Value::Duration(0) => true,
@@ -326,7 +326,7 @@ impl<'a> CelMap<'a> {
         }
     }
 
-    /// The value of a key; None if there is none.
+    /// The value of a key; None without it.
     pub fn find(&self, key: &Value<'_>) -> Option<Outcome<'a>> {
         match (self, key) {
             (CelMap::Own(entries), _) => entries.get(&Key::of(key)?).map(|(_, value)| Ok(value.clone())),

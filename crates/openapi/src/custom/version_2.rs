@@ -1,5 +1,5 @@
-//! Schemas of custom resources in version 2, without what clients of its days cannot read: alternatives, null, and
-//! the parts of what may hold anything.
+//! Schemas of custom resources in OpenAPI v2, without the parts that its clients cannot read: alternatives, null, and
+//! properties of fields that may hold anything.
 
 use super::super::schema::{Components, group_version_kind};
 use super::super::swagger;
@@ -14,7 +14,7 @@ const LEFT_OUT: [&str; 6] = ["allOf", "oneOf", "anyOf", "not", "default", "nulla
 pub fn schema(custom: &CustomKind<'_>, components: &mut Components<'_>) -> Value {
     let resource = custom.resource;
     let mut schema = match custom.schema {
-        // With some fields told, clients refuse those that are not.
+        // If some fields are listed, clients refuse others.
         None => object([("type", "object".into())]),
         Some(schema) if takes_anything(schema) => object([("type", "object".into())]),
         Some(schema) => {
@@ -74,7 +74,7 @@ fn published(schema: &Value, components: &mut Components<'_>) -> Value {
     out
 }
 
-/// The names of fields that must be there, without those that may be null.
+/// The names of required fields, without nullable ones.
 fn required(schema: &Value, names: &Value, is_opaque: bool) -> Option<Value> {
     if schema.bool_at(&["additionalProperties", "nullable"]) {
         return None;

@@ -177,7 +177,7 @@ impl FieldSet {
         });
     }
 
-    /// Takes out paths of field names, each without what is below it.
+    /// Takes out paths of field names, each without the paths below it.
     pub fn subtract_fields(&mut self, paths: &[&[&str]]) {
         for path in paths {
             self.change_field(path, &|node| node.is_member = false);
@@ -203,7 +203,7 @@ impl FieldSet {
         }
     }
 
-    /// Walks both sets in order; `rule` changes the nodes that both have, and those that say nothing then go.
+    /// Walks both sets in order; `rule` changes the common nodes, and empty ones are removed.
     fn thin(&mut self, other: &FieldSet, rule: impl Fn(&mut FieldNode, &FieldNode)) {
         let mut right = other.nodes.iter().peekable();
         if right.peek().is_none() {
@@ -218,7 +218,7 @@ impl FieldSet {
         });
     }
 
-    /// Walks both sets in order; `rule` says what becomes of each element.
+    /// Walks both sets in order; `rule` decides about each element.
     fn merge(
         &self,
         other: &FieldSet,
@@ -244,15 +244,15 @@ impl FieldSet {
         }
     }
 
-    /// Every path of the set: the members of a level first, then what is below each, as upstream iterates.
+    /// Every path of the set: the members of a level first, then the paths below each, as upstream iterates.
     pub fn paths(&self) -> Vec<ElementPath> {
         let mut out = Vec::new();
         self.collect(&mut Vec::new(), &mut out);
         out
     }
 
-    /// The first paths of the set, as many as fit into `left` bytes, which it takes from; none are left for others
-    /// if not all fit. Long names stand in every path below them.
+    /// The first paths of the set, as many as fit into `left` bytes, which it takes from; none are left for others if
+    /// not all fit. Long names repeat in every path below them.
     pub fn paths_within(&self, left: &mut usize) -> Vec<ElementPath> {
         let mut out = Vec::new();
         self.collect_within(&mut Vec::new(), 0, left, &mut out);

@@ -1,7 +1,7 @@
 //! FieldsV1: the JSON form of a field set.
 //!
-//! Each element is a key; `{}` below it means that its path is in the set, and `"."` that it is so besides what
-//! is below it: `{"f:metadata":{"f:labels":{".":{},"f:a":{}}}}`.
+//! Each element is a key; `{}` below it means that its path is in the set, and `"."` that it is so in addition to the
+//! paths below it: `{"f:metadata":{"f:labels":{".":{},"f:a":{}}}}`.
 
 use super::element::{Element, ElementError};
 use super::quick;

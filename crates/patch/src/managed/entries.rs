@@ -164,7 +164,7 @@ impl Managed {
         Some(self.entries.remove(place))
     }
 
-    /// Writes `metadata.managedFields` of an object: sorted, and absent when there are none.
+    /// Writes `metadata.managedFields` of an object: sorted, and absent if empty.
     pub fn write_to(mut self, object: &mut Value) {
         if self.entries.is_empty() {
             object.remove(&["metadata", "managedFields"]);

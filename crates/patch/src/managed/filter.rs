@@ -7,9 +7,9 @@ use crate::fields::{Element, FieldSet};
 pub enum Filter {
     #[default]
     All,
-    /// All but these and what is below them.
+    /// All but these and the fields below them.
     Exclude(FieldSet),
-    /// Only what is below one of these paths, or on the way to it; `*` stands for any element.
+    /// Only fields below one of these paths, or on the way to it; `*` stands for any element.
     Include(Vec<Vec<&'static str>>),
 }
 

@@ -45,7 +45,8 @@ impl Versions for () {
 
 /// The manager of a request: its `fieldManager`, or else the product that its User-Agent names first.
 ///
-/// `kubectl/v1.36.0 (linux/amd64)` is `kubectl`; what cannot be printed is left out, and 128 bytes is the most.
+/// `kubectl/v1.36.0 (linux/amd64)` is `kubectl`; unprintable characters are left out, and the length is at most 128
+/// bytes.
 pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
     const LEN_MAX: usize = 128;
     if !field_manager.is_empty() {
@@ -89,7 +90,7 @@ pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Valu
     managed.unwrap_or_default().write_to(new);
 }
 
-/// Whether fields of both objects can be told apart.
+/// Whether the fields of both objects can be compared.
 ///
 /// Objects of built-in types, which have a name, were decoded by them: a new one fits, and an update is looked at
 /// where it changes something. Objects of custom resources are whatever their schema once let in.
@@ -145,7 +146,7 @@ fn is_empty_text(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 
-/// One update of objects that fit their type: everybody else loses what changed, and the manager gets it.
+/// One update of objects that fit their type: the manager gets the changed fields, and all others lose them.
 pub(crate) fn update(
     tracking: &Tracking<'_>,
     old: &Value,
@@ -169,7 +170,7 @@ pub(crate) fn update(
     Ok(managed)
 }
 
-/// Brings what managers own in line with types that changed since, each in its own version.
+/// Brings the fields of managers in line with types that changed since, each in its own version.
 pub(crate) fn reconcile_managers(
     tracking: &Tracking<'_>,
     live: &Value,
@@ -347,7 +348,7 @@ pub fn keep_times_of_noop(old: &Value, new: &mut Value) -> NoopCheck {
 /// The outcome of comparing two versions of an object, and the path to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoopCheck {
-    /// Their managers tell them apart already, or there is nothing to keep.
+    /// Their managers differ already, or there is nothing to keep.
     UnequalFast,
     UnequalSlow,
     Equal,

@@ -1,4 +1,4 @@
-//! Names of the directives that stand in strategic merge patches.
+//! Names of the directives in strategic merge patches.
 
 pub(crate) const DIRECTIVE: &str = "$patch";
 

@@ -1,4 +1,4 @@
-//! Kinds of values, as strategic merges tell them apart.
+//! Kinds of values, as strategic merges distinguish them.
 
 use pintle_object::Value;
 

@@ -54,7 +54,7 @@ fn without(mut held: Vec<Value>, gone: &[Value]) -> Vec<Value> {
     held
 }
 
-/// `$patch` in items: removes what they name, or replaces the list. Gives what is held, and the rest of the patch.
+/// `$patch` in items: removes named items, or replaces the list. Returns the current items, and the rest of the patch.
 fn obey_directives(
     mut held: Vec<Value>,
     patch: Vec<Value>,
@@ -118,7 +118,7 @@ fn merge_maps(
     Ok(held)
 }
 
-/// Parts the items that the other list has from those that it has not; an empty merge key compares whole items.
+/// Separates the items that the other list has from the others; an empty merge key compares whole items.
 pub(super) fn partition(
     items: Vec<Value>,
     by: &[Value],

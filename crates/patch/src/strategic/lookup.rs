@@ -4,7 +4,7 @@ use super::error::StrategicError;
 use pintle_object::field::quote;
 use pintle_schema::model::{PatchRule, Schema, Shape, TypeId};
 
-/// A place in the schema; `None` where there is none.
+/// A place in the schema; `None` outside of it.
 #[derive(Clone, Copy)]
 pub(super) struct Lookup<'a> {
     schema: &'a Schema,

@@ -131,7 +131,7 @@ fn retain_keys(target: &mut Map, patch: &mut Map) -> Result<(), StrategicError> 
     Ok(())
 }
 
-/// `$setElementOrder/containers` is about `containers`.
+/// The field of a directive: `$setElementOrder/containers` is for `containers`.
 fn extract_key<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
     let (before, after) = key.split_once('/')?;
     (before == prefix).then_some(after)

@@ -45,7 +45,7 @@ pub(super) fn merge_ordered(
     Ok(())
 }
 
-/// The items of a patch must stand in the order that the patch declares.
+/// Checks that the items of a patch are in the order that the patch declares.
 fn check_order(patch: &[Value], order: &[Value], merge_key: &str) -> Result<(), StrategicError> {
     if patch.is_empty() || order.is_empty() {
         return Ok(());
@@ -91,8 +91,8 @@ fn places<'v>(order: &'v [Value], merge_key: &str) -> BTreeMap<ByValue<'v>, usiz
     places
 }
 
-/// Orders the patch's items as the patch has them and the server's own as the server has them, and puts the two
-/// together: an own item comes before a patch's item that followed it on the server.
+/// Orders the patch's items as the patch does and the server's own as the server does, and merges the two: an own item
+/// comes before a patch's item that followed it on the server.
 pub(super) fn normalise(
     mut patch: Vec<Value>,
     mut server_only: Vec<Value>,

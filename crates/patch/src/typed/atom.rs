@@ -114,12 +114,12 @@ fn deduced(value: Option<&Value>) -> Atom<'static> {
     }
 }
 
-/// The map of a value; `None` for null and for what is no map.
+/// The map of a value; `None` for null and for other values.
 pub(crate) fn map_of(value: Option<&Value>) -> Option<&Map> {
     value.and_then(Value::as_map)
 }
 
-/// The items of a value; none for null and for what is no list.
+/// The items of a value; none for null and for other values.
 pub(crate) fn items_of(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_list).unwrap_or(&[])
 }
@@ -148,7 +148,7 @@ pub(crate) fn sorted_items<'v>(
     Ok(sorted)
 }
 
-/// Whether an item of a list with identity can be told from others.
+/// Checks that an item of a list with identity has its keys.
 pub(crate) fn check_item(schema: &Schema, list: &List, item: &Value) -> Result<(), String> {
     let refuse = |why: &str| Err(String::from(why));
     match (list.list_type, item) {

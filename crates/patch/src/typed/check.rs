@@ -7,16 +7,16 @@ use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, Shape, TypeId};
 use std::cmp::Ordering;
 
-/// Finds what does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
-/// duplicate items. `None` when all fits; the text is upstream's.
+/// Finds unknown fields, wrong types, items without identity, and (unless allowed) duplicate items. `None` when all is
+/// valid; the text is upstream's.
 pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool) -> Option<String> {
     let mut walk = CheckWalk::new(schema, allow_duplicates);
     walk.value(Ty::Of(ty), value, None);
     walk.verdict()
 }
 
-/// Like `check` with duplicates allowed, of a value whose like was checked before: what they share is not looked
-/// at again.
+/// Like `check` with duplicates allowed, for a value that resembles a valid one: parts that they share are not checked
+/// again.
 pub(crate) fn check_unlike(schema: &Schema, ty: TypeId, value: &Value, like: &Value) -> Option<String> {
     let mut walk = CheckWalk::new(schema, true);
     walk.value(Ty::Of(ty), value, Some(like));
@@ -97,7 +97,7 @@ impl<'a, 'v> CheckWalk<'a, 'v> {
         }
     }
 
-    /// Two values of a type, but for what is the same in both.
+    /// Checks the differing parts of two values of a type.
     fn pair(&mut self, ty: Ty, one: &'v Value, other: &'v Value) {
         if let (Value::Map(map), Value::Map(others)) = (one, other)
             && let Ty::Of(_) | Ty::Granular(_) = ty

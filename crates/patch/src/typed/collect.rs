@@ -8,7 +8,7 @@ use pintle_schema::model::{List, Schema, TypeId};
 
 /// Every leaf field and list item of an object, as an applier of it would own them.
 ///
-/// Fails when a list with identity has an item that cannot be told apart.
+/// Fails when a list with identity has an item without it.
 pub fn fields_of(schema: &Schema, ty: TypeId, value: &Value) -> Result<FieldSet, String> {
     let mut set = FieldSet::new();
     Collect { schema }.value(Ty::Of(ty), value, &mut set)?;
@@ -20,7 +20,7 @@ struct Collect<'a> {
 }
 
 impl<'a> Collect<'a> {
-    /// Puts what is below a path into `below`, and tells whether the path itself is a field that is set.
+    /// Adds the fields below a path to `below`; whether the path itself is a set field.
     fn value(&self, ty: Ty, value: &Value, below: &mut FieldSet) -> Result<bool, String> {
         let value = &*tree(value);
         match atom(self.schema, ty, Some(value)) {

@@ -22,12 +22,12 @@ impl Comparison {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
     }
 
-    /// The fields that a writer of the new object takes: those that it added or changed.
+    /// The fields that the writer of the new object gets: those that it added or changed.
     pub fn taken(&self) -> FieldSet {
         self.modified.union(&self.added)
     }
 
-    /// Takes from a set what the writer of the new object takes, and what is gone.
+    /// Removes from a set the fields that the writer of the new object gets, and removed ones.
     pub fn take_from(&self, set: &mut FieldSet) {
         set.subtract(&self.added);
         set.subtract(&self.modified);
@@ -49,7 +49,7 @@ impl Comparison {
 
 /// Compares two objects of a type, both in canonical form.
 ///
-/// Fails when a list with identity has an item that cannot be told apart.
+/// Fails when a list with identity has an item without it.
 pub fn compare(schema: &Schema, ty: TypeId, old: &Value, new: &Value) -> Result<Comparison, String> {
     let mut out = Comparison::default();
     let mark = Walk { schema }.value(Ty::Of(ty), Some(old), Some(new), &mut out)?;
@@ -72,7 +72,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Puts what differs below a path into `out` and tells what befell the path itself.
+    /// Adds the differences below a path to `out`, and returns that of the path itself.
     fn value(
         &self,
         ty: Ty,

@@ -59,8 +59,7 @@ impl<'a> Walk<'a> {
         Ok((!out.is_empty()).then_some(Value::Map(out)))
     }
 
-    /// Items that both have stand in the order of the configuration; the live object's own keep their places
-    /// among them.
+    /// Common items are in the order of the configuration; the live object's own keep their places among them.
     fn items(
         &self,
         list: &List,

@@ -44,7 +44,7 @@ impl ReconcileWalk<'_> {
     }
 }
 
-/// The type of what an element leads to, where the type says it.
+/// The type below an element, where the type defines it.
 fn child(atom: &Atom<'_>, element: &Element) -> Option<Ty> {
     let ty = match (atom, element) {
         (Atom::Map(inner @ MapAtom { fields, values, .. }), Element::Field(name)) => {

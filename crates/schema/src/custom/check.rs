@@ -13,7 +13,7 @@ pub(super) fn check(node: &Node, path: &Spot<'_>, value: &Value) -> Verdict {
     check_value(node, path, value, None)
 }
 
-/// Like `check`, but parts that are what they were in `old` are not held against an update.
+/// Like `check`, but errors in parts that are unchanged since `old` are allowed.
 pub(super) fn check_update(node: &Node, path: &Spot<'_>, value: &Value, old: Option<&Value>) -> Verdict {
     let verdict = check_value(node, path, value, old);
     if !verdict.is_valid() && old == Some(value) {
@@ -222,7 +222,7 @@ fn check_number(node: &Node, path: &Spot<'_>, value: &Value) -> Verdict {
     verdict
 }
 
-/// The number that a constraint stands for: integers are held against its whole part, if it fits the type.
+/// The number of a constraint: for integers its whole part, if it fits the type.
 fn bound(node: &Node, value: &Value, limit: f64, what: &str, path: &Spot<'_>, verdict: &mut Verdict) -> f64 {
     if !fits(node, &Value::Float(limit)) {
         verdict.general(&range_message(node, what, path));
@@ -289,7 +289,7 @@ fn check_items(node: &Node, path: &Spot<'_>, items: &[Value], old: Option<&Value
     if let Some(below) = &node.items {
         let former = node.former(old);
         for (index, item) in items.iter().enumerate() {
-            // No further error is told, and each may cost as much as its schema is large.
+            // No further error is reported, and finding each may be expensive.
             if verdict.errors.is_full() {
                 break;
             }

@@ -23,15 +23,15 @@ pub(super) fn drop_nulls(node: Option<&Node>, value: &mut Value) {
     }
 }
 
-/// Bytes of JSON that defaults may add to an object: twice what the store takes of a whole one. Each item of a list may
-/// get all defaults of its schema, so that what a few bytes ask for could be larger than memory.
+/// Bytes of JSON that defaults may add to an object: twice the size limit of the store. Each item of a list may get all
+/// defaults of its schema, so a few bytes could otherwise become larger than memory.
 const DEFAULT_BYTES_MAX: usize = 3 << 20;
 
 /// The error of an object that was not filled in to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefaultsTooLarge;
 
-/// Fills in what a schema says of absent fields. When it fails, some of them are filled in.
+/// Sets the defaults of absent fields. When it fails, some of them are set.
 pub(super) fn fill(node: &Node, value: &mut Value) -> Result<(), DefaultsTooLarge> {
     let mut left = DEFAULT_BYTES_MAX;
     fill_within(&mut left, node, value)

@@ -22,8 +22,8 @@ pub(super) fn matches(format: &str, pattern: Option<&Regexp>, text: &str) -> boo
     }
 }
 
-/// The regular expression that a format stands for: only host names have one, since letters and symbols of all
-/// scripts may be in them.
+/// The regular expression of a format: only host names have one, since letters and symbols of all scripts may be in
+/// them.
 pub(super) fn pattern(format: &str) -> Option<String> {
     let letter = r"a-zA-Z0-9\p{S}\p{L}";
     is_hostname_format(format).then(|| {
@@ -280,7 +280,7 @@ fn is_date_time(text: &str) -> bool {
     lower.split_once('t').is_some_and(|(date, time)| is_date(date) && is_time_of_day(time))
 }
 
-/// `15:04:05.999+07:00`, where any sign may stand before the fraction.
+/// `15:04:05.999+07:00`, with any character before the fraction.
 fn is_time_of_day(text: &str) -> bool {
     let Some((clock, rest)) = text.split_at_checked(8) else { return false };
     let is_in_sixty = |place: usize| clock.as_bytes().get(place).is_some_and(|tens| *tens < b'6');

@@ -3,7 +3,7 @@
 use pintle_object::{ByValue, Text, Value};
 use std::collections::BTreeMap;
 
-/// Items of a list as it was, by the keys that tell them apart; of several that are alike, the first.
+/// The items of a list's old version, by their keys; of several with equal keys, the first.
 pub(crate) struct Former<'a> {
     keys: &'a [Text],
     items: BTreeMap<Vec<Option<ByValue<'a>>>, &'a Value>,

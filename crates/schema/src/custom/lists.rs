@@ -1,4 +1,4 @@
-//! Items of lists that are sets or maps stand once.
+//! Uniqueness of items in lists that are sets or maps.
 
 use crate::custom::node::Node;
 use pintle_object::{FieldErrors, Map, Path, Value, json};

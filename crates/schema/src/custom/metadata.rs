@@ -17,12 +17,12 @@ pub enum Malformed {
     Dropped,
 }
 
-/// Brings the metadata of an object into canonical form; the result names what was dropped.
+/// Brings the metadata of an object into canonical form; the result names dropped fields.
 pub fn canonicalize_metadata(api: &Builtin, tree: &mut Value) -> Result<Vec<String>, DecodeError> {
     let document = tree.get("metadata").map_or(String::from("{}"), json::to_string);
     let decoded = decode::json::decode(&api.schema, metadata_type(api), document.as_bytes())?;
     let mut metadata = decoded.value;
-    // Written and read again, an empty list is none: it clears no managed fields.
+    // Written and read again, an empty list is absent: it does not clear managed fields.
     if metadata.list_at(&["managedFields"]).is_empty() {
         metadata.remove(&["managedFields"]);
     }
@@ -32,7 +32,7 @@ pub fn canonicalize_metadata(api: &Builtin, tree: &mut Value) -> Result<Vec<Stri
     Ok(decoded.strict.iter().map(|fault| below_metadata(fault, "")).collect())
 }
 
-/// Types the kinds and metadata of resources inside the object; the result names what was dropped.
+/// Canonicalizes the kinds and metadata of resources inside the object; the result names dropped fields.
 pub fn canonicalize_embedded(
     api: &Builtin,
     schema: &Custom,
@@ -52,7 +52,7 @@ pub fn canonicalize_embedded(
         let Some(metadata) = map.get("metadata") else { return Ok(()) };
         let mut canonical = match (typed_metadata(api, metadata), malformed) {
             (Ok(decoded), _) => {
-                // Each resource tells a bounded number of faults.
+                // Each embedded resource reports a bounded number of errors.
                 let room = STRICT_ERRORS_MAX.saturating_sub(unknown.len());
                 if room > 0 && !decoded.strict.is_empty() {
                     let path = path.head();
@@ -97,7 +97,8 @@ fn metadata_type(api: &Builtin) -> TypeId {
     api.schema.named(OBJECT_META).expect("the tables hold ObjectMeta")
 }
 
-/// `unknown field "bogus"` is about `metadata.bogus`, of the object or of a resource inside it.
+/// Puts the path before a field: `unknown field "bogus"` becomes one of `metadata.bogus`, of the object or of a
+/// resource inside it.
 fn below_metadata(fault: &str, path: &str) -> String {
     let dot = if path.is_empty() { "" } else { "." };
     fault.replacen("field \"", &format!("field \"{path}{dot}metadata."), 1)

@@ -77,14 +77,14 @@ impl Custom {
         lists::check(&self.root, &Path::EMPTY, object, errors);
     }
 
-    /// `check` of a new version: what was wrong already, and is still the same, is let through.
+    /// `check` of a new version: errors in unchanged parts are allowed.
     pub fn check_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         check::check_update(&self.root, &Spot::WHOLE, new, Some(old)).report(errors);
         embedded::check(&self.root, &Path::EMPTY, new, errors);
         self.check_lists_of_update(new, old, errors);
     }
 
-    /// `check_update` of the status alone, whose schema stands by itself.
+    /// `check_update` of the status alone, with its own schema.
     pub fn check_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         if let (Some(node), Some(status)) = (self.root.property("status"), new.get("status")) {
             let verdict = check::check_update(node, &Spot::WHOLE, status, old.get("status"));
@@ -104,8 +104,8 @@ impl Custom {
         }
     }
 
-    /// Checks the rules (`x-kubernetes-validations`), unless what was found before makes that useless. What is
-    /// wrong in parts of an update that stay as they are is let through with a warning.
+    /// Checks the rules (`x-kubernetes-validations`), unless earlier errors make that useless. Errors in unchanged
+    /// parts of an update are allowed with a warning.
     pub fn check_rules(&self, new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         let Some(rules) = &self.rules else { return };
         if errors.iter().any(blocks_rules) {
@@ -131,7 +131,7 @@ impl Custom {
     }
 }
 
-/// Rules count on types, sizes and what is required.
+/// Whether an error prevents rules from running: they rely on types, sizes and required fields.
 fn blocks_rules(error: &FieldError) -> bool {
     match error.kind {
         ErrorKind::NotSupported

@@ -11,7 +11,7 @@ pub(crate) struct Node {
     pub(super) types: Vec<&'static str>,
     /// Only formats that upstream supports for the type.
     pub(super) format: String,
-    /// The pattern that the format stands for, where it is one.
+    /// The pattern of the format, if it has one.
     pub(super) format_pattern: Option<Regexp>,
     pub(super) nullable: bool,
     pub(super) default: Option<Value>,
@@ -53,7 +53,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// The items that were there before; only lists of maps tell.
+    /// The old items by key, for lists that are maps.
     pub(super) fn former<'a>(&'a self, old: Option<&'a Value>) -> Former<'a> {
         let old = old.filter(|_| self.list_type == "map").and_then(Value::as_list);
         Former::new(&self.list_keys, old.unwrap_or(&[]))

@@ -60,7 +60,7 @@ impl Pruner {
         }
     }
 
-    /// Keeps what is not named, and prunes inside what is.
+    /// Keeps unknown fields, and prunes inside known ones.
     fn preserve(&mut self, node: &Node, value: &mut Value, is_resource: bool) {
         match value {
             Value::Map(map) => {

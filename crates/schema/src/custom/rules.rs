@@ -29,7 +29,7 @@ pub(super) struct Rules {
     properties: Vec<(Text, Rules)>,
     additional: Option<Box<Rules>>,
     items: Option<Box<Rules>>,
-    /// The fields that items of a list are told apart by, if there are any.
+    /// The key fields of a list's items, if there are any.
     list_keys: Option<Vec<Text>>,
 }
 
@@ -55,7 +55,7 @@ struct Compiled {
 }
 
 impl Rules {
-    /// None if there are no rules at all. `is_root` tells that the schema is of a resource.
+    /// None without any rules. `is_root`: whether the schema is of a whole resource.
     pub fn compile(props: &Value, is_root: bool, patterns: &Budget) -> Option<Rules> {
         let below = |props: &Value| Rules::compile(props, false, patterns);
         let boxed = |name: &str| {
@@ -90,7 +90,7 @@ impl Rules {
         let (Ok(()) | Err(Spent)) = run.visit(self, new, old, correlation, &Path::EMPTY);
     }
 
-    /// Runs all rules over what stands at a path, and lets nothing through; returns what is left of the budget.
+    /// Runs all rules on the value at a path, without allowances; returns the rest of the budget.
     pub fn check_at(
         &self,
         path: &Path<'_>,
@@ -197,7 +197,7 @@ impl<'a> Correlation<'a> {
 
     fn field(self, name: &str) -> Self {
         let Some((new, old)) = self.current else { return self };
-        // Both are shown in one version, so that nothing tells of a change.
+        // Both are in one version, so that conversion is not seen as a change.
         if self.nearest.is_none() && matches!(name, "apiVersion" | "kind") {
             return Correlation::default();
         }

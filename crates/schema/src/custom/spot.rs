@@ -3,8 +3,7 @@
 use pintle_object::Path;
 use std::fmt;
 
-/// A path that is written only where something is wrong: keys are as long as their sender likes, and stand above
-/// all that is in them.
+/// A path that is written only for errors: keys are as long as their sender likes, and repeat in all paths below them.
 ///
 /// The texts of additional properties of the whole begin with a dot.
 #[derive(Clone, Copy)]

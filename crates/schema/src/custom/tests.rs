@@ -286,7 +286,7 @@ fn rules_look_at_what_was_and_let_through_what_stays() {
     assert_eq!(refused(RULED, new, Some(old)).0, expected);
 }
 
-/// A key stands in the paths of all that is below it, and is written only where something is wrong.
+/// A key is part of all paths below it, and paths are written only for errors.
 #[test]
 fn long_keys_are_not_copied_for_each_part_below_them() {
     let schema = r#"{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"type":"integer"}}}"#;
@@ -302,7 +302,7 @@ fn long_keys_are_not_copied_for_each_part_below_them() {
     }
 }
 
-/// Items past the errors that one answer tells are not looked at.
+/// Items are not checked after the number of errors that one answer reports.
 #[test]
 fn wrong_items_past_what_is_told_cost_nothing() {
     let values: Vec<String> = (0..2000).map(|n| format!("\"v{n}\"")).collect();

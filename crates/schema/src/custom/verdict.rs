@@ -34,7 +34,7 @@ impl Verdict {
         self.errors.type_invalid(path.field(), got, &detail);
     }
 
-    /// `spec.x in body <what>`
+    /// Adds the error `spec.x in body <what>`.
     pub(super) fn invalid(&mut self, path: &Spot<'_>, bad: &Value, what: &str) {
         self.errors.invalid(path.field(), bad, &format!("{path} in body {what}"));
     }
@@ -43,7 +43,7 @@ impl Verdict {
         self.errors.invalid(path.field(), Shown(bad), detail);
     }
 
-    /// An error of no field, whose text tells the place.
+    /// Adds an error without a field, whose text has the place.
     pub(super) fn general(&mut self, message: &str) {
         let message = format!("Invalid value: \"\": {message}");
         self.errors.push(FieldError { kind: ErrorKind::Invalid, field: String::from("<nil>"), message });

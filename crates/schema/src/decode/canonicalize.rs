@@ -4,9 +4,9 @@ use super::fill;
 use crate::model::{Schema, Shape, TypeId};
 use pintle_object::Value;
 
-/// Brings a tree that rules or patches have changed to what its protobuf decodes to, without encoding it.
+/// Brings a tree that rules or patches have changed into the form that its protobuf decodes to, without encoding it.
 ///
-/// Fields that output always shows are put in, at every depth. Protobuf tells no empty list or map from an
+/// Fields that output always shows are set, at every depth. Protobuf does not distinguish an empty list or map from an
 /// absent one, so those that output always shows become null.
 pub fn canonicalize(schema: &Schema, ty: TypeId, value: &mut Value) {
     match (schema.shape(ty), value) {

@@ -104,7 +104,7 @@ impl<'p> At<'p> {
         steps
     }
 
-    /// Go's name for the type of the value here: the field's own type, or what is left of it for an item.
+    /// Go's name for the type of the value here: the field's own type, or its item type.
     pub(super) fn go_type(&self, schema: &Schema, ty: TypeId) -> String {
         let mut items = 0_usize;
         for at in self.outward() {
@@ -125,7 +125,7 @@ impl<'p> At<'p> {
     }
 }
 
-/// `[]v1.Container` is `v1.Container` one item down; a named list does not tell its items.
+/// The type of items: `[]v1.Container` has `v1.Container`; a named list type does not show its item type.
 fn item_type(go: &str, depth: usize) -> Option<String> {
     let mut go = go;
     for _ in 0..depth {

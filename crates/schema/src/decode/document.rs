@@ -13,7 +13,7 @@ pub enum Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Reads as much of a document as tells its kind and version.
+    /// Reads the part of a document with its kind and version.
     ///
     /// # Errors
     /// The reason for which these cannot be seen, in upstream's words.
@@ -34,7 +34,7 @@ impl<'a> Document<'a> {
         Ok(Document::Json { json, api_version, kind, strict })
     }
 
-    /// The kind that the document says it is; what it leaves out is as expected.
+    /// The kind in the document; missing parts are as expected.
     pub fn kind(&self, expected: &GroupVersionKind) -> Result<GroupVersionKind, DecodeError> {
         let (api_version, kind) = match self {
             Document::Json { api_version, kind, .. } => (api_version.as_str(), kind.as_str()),

@@ -1,5 +1,5 @@
-//! Lists and maps that a document gives without anything in them. The tree leaves most of them out, as output does,
-//! but messages about them tell `[]` and `{}` from what was not given at all.
+//! Empty lists and maps of a document. The tree leaves most of them out, as output does, but messages distinguish `[]`
+//! and `{}` from absent fields.
 
 use super::context::At;
 use pintle_object::{Map, Text, Value};
@@ -21,7 +21,7 @@ impl Empty {
         Empty { is_list: false, steps: at.steps() }
     }
 
-    /// Puts it where it was in a tree, unless something is there or what was around it is gone.
+    /// Puts it back into a tree, unless there is another value or its parent is gone.
     pub fn put_back(&self, tree: &mut Value) {
         if let Some((map, key)) = self.place(tree)
             && map.get(key).is_none_or(Value::is_null)

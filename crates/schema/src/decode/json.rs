@@ -382,7 +382,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The value of a field that stands twice: Go decodes the second one over the first.
+/// The value of a repeated field: Go decodes the second one into the first.
 fn merged(earlier: Value, later: Value) -> Value {
     match (earlier, later) {
         (Value::Map(mut earlier), Value::Map(later)) => {
@@ -408,7 +408,7 @@ struct SeenKeys {
 }
 
 impl SeenKeys {
-    /// Marks a field, and tells whether it was marked before.
+    /// Marks a field; whether it was marked before.
     fn mark(&mut self, index: u16) -> bool {
         let Some(bit) = 1_u128.checked_shl(index.into()) else {
             let is_again = self.high.contains(&index);

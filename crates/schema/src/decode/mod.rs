@@ -18,7 +18,7 @@ pub use zero::{fill, is_zero, zero};
 
 use pintle_object::Value;
 
-/// An object in canonical form, and what strict decoding has to say about its document.
+/// An object in canonical form, and the findings of strict decoding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     pub value: Value,

@@ -9,7 +9,8 @@ use super::DecodeError;
 use crate::model::{Schema, Shape, TypeId};
 use pintle_object::wire::{Payload, WireError, WireReader, write_bytes};
 
-/// The fields that stay, by their numbers, and what stays within them; of a field with nothing in it all stays.
+/// The picked fields, by their numbers, and the picked fields inside them; without any inside, the whole field is
+/// picked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pick {
     fields: Vec<(u32, Pick)>,
@@ -50,14 +51,14 @@ impl Pick {
         }
         let place = place.unwrap_or(self.fields.len() - 1);
         let Some((_, below)) = self.fields.get_mut(place) else { return false };
-        // A field that stays whole does so whatever else is asked of it.
+        // A field that is picked as a whole stays so.
         if (is_new || !below.fields.is_empty()) && !below.add(schema, field.ty, rest) {
             below.fields.clear();
         }
         true
     }
 
-    /// The message with the picked fields only, as they stand.
+    /// The message reduced to the picked fields, unchanged.
     pub fn cut(&self, message: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let mut out = Vec::with_capacity(256);
         self.write(message, &mut out).map_err(|error| DecodeError(error.to_string()))?;
@@ -118,7 +119,7 @@ mod tests {
         let found = check(&[&["spec", "nodeName"], &["status", "phase"]], pod);
         assert_eq!(found.str_at(&["spec", "nodeName"]), "n");
         assert!(found.list_at(&["spec", "containers"]).is_empty());
-        // The parent of what does not exist stays whole.
+        // The parent of an unknown field is picked as a whole.
         let found = check(&[&["status", "nothing"]], pod);
         assert_eq!(json::to_string(found.at(&["status", "podIPs"]).unwrap()), r#"[{"ip":"1.2.3.4"}]"#);
         let found = check(&[&["status"], &["status", "phase"], &["spec", "containers", "env", "name"]], pod);

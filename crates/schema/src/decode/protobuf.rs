@@ -11,10 +11,10 @@ use pintle_object::{Map, Text, Value, bytes, json, quantity};
 /// Every protobuf document of Kubernetes begins with this.
 pub const MAGIC: &[u8] = b"k8s\0";
 
-/// Messages may nest this deep: whatever JSON of the greatest depth becomes. A level of it is up to two messages.
+/// The depth of nested messages: that of the deepest JSON, each level of which is up to two messages.
 pub(crate) const DEPTH_MAX: usize = 2 * json::read::TREE_DEPTH_MAX + 100;
 
-/// The envelope `runtime.Unknown`: what it holds and of which kind.
+/// The envelope `runtime.Unknown`: the kind and the bytes of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope<'a> {
     pub api_version: &'a str,
@@ -230,7 +230,7 @@ fn amount(message: &[u8]) -> Result<Value, WireError> {
     Ok(found)
 }
 
-/// A JSON document; what is none, such as an object in protobuf, is passed over.
+/// A JSON document; other content, such as an object in protobuf, is skipped.
 fn raw(message: &[u8]) -> Result<Value, WireError> {
     let Some((field, payload)) = WireReader::new(message).next_field()? else { return Ok(Value::Null) };
     let document = payload.bytes(field)?;

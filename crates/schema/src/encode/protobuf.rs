@@ -55,7 +55,7 @@ pub fn encode(schema: &Schema, ty: TypeId, value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the fields of `order`, all of which stand in the same message at this level of embedding.
+/// Writes the fields of `order`, all of which are in the same message at this level of embedding.
 fn structure(
     schema: &Schema,
     inner: &Struct,
@@ -154,7 +154,7 @@ fn int_or_string(value: &Value, out: &mut Vec<u8>) {
     write_bytes(out, 3, text.unwrap_or("").as_bytes());
 }
 
-/// Seconds and nanoseconds, the latter cut to what the type's text shows.
+/// Seconds and nanoseconds, the latter cut to the precision of the type's text.
 fn moment(value: &Value, parse: fn(&str) -> Result<Time, String>, unit: u32, out: &mut Vec<u8>) {
     let Some(time) = value.as_str().and_then(|text| parse(text).ok()) else { return };
     write_number(out, 1, time.seconds as u64);

@@ -78,7 +78,7 @@ impl Places {
         let raw = envelope(document)?.raw;
         let (metadata, rest) = parts(raw).map_err(failed)?;
         let (before, after) = around_version(metadata).map_err(failed)?;
-        // The end of a piece is found from what is left after it in the piece around it.
+        // The end of a piece follows from the rest after it in the piece around it.
         let raw_end = range_end(document, raw);
         let metadata_end = raw_end - rest.len();
         let begin = metadata_end - metadata.len();
@@ -139,7 +139,7 @@ pub fn metadata(message: &[u8]) -> &[u8] {
     }
 }
 
-/// The metadata of an object's message, and what comes after it; an object may have none.
+/// The metadata of an object's message, and the rest after it; an object may have none.
 fn parts(message: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
     let mut reader = WireReader::new(message);
     Ok(match reader.next_field()? {
@@ -154,7 +154,7 @@ pub(super) fn field_len(len: usize) -> usize {
     1 + bits.div_ceil(7) as usize + len
 }
 
-/// ObjectMeta's bytes before and after its resourceVersion; fields stand in the order of their numbers.
+/// ObjectMeta's bytes before and after its resourceVersion; fields are in the order of their numbers.
 fn around_version(metadata: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
     let mut reader = WireReader::new(metadata);
     let mut rest = reader.rest();

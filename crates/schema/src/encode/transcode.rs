@@ -1,7 +1,7 @@
 //! Protobuf to JSON without a tree in between, for GET and LIST of stored objects.
 //!
-//! A message's fields stand in the order of their numbers, JSON wants them in declared order. So each struct
-//! is read twice: once to note where each field's bytes are, once more to write them.
+//! A message's fields are in the order of their numbers, JSON wants them in declared order. So each struct is read
+//! twice: once to note the place of each field's bytes, once more to write them.
 
 use crate::decode::protobuf::{DEPTH_MAX, int_or_string, moment};
 use crate::decode::{self, DecodeError, zero};
@@ -103,7 +103,7 @@ impl Slots {
     }
 }
 
-/// The message that a struct's fields stand in, or one embedded in it, and where in the former it ends.
+/// The message with a struct's fields, or one embedded in it, and its end in the former.
 #[derive(Clone, Copy)]
 struct TranscodedPart<'a> {
     bytes: &'a [u8],
@@ -313,7 +313,7 @@ impl<'a> Transcoder<'a> {
         }
     }
 
-    /// Writes what an absent field shows.
+    /// Writes an absent field's value, if it has one.
     fn absent(&self, field: &Field, out: &mut Vec<u8>) {
         let value = if field.pointer { Value::Null } else { zero(self.schema, field.ty) };
         super::json::encode(self.schema, field.ty, &value, out);

@@ -27,7 +27,7 @@ pub(super) struct Expressions {
 pub(super) struct Site<'a> {
     /// The number of times that this part may occur; None if nothing limits that.
     pub cardinality: Option<u64>,
-    /// The nearest part above whose items cannot be told from one version of an object to the next.
+    /// The nearest part above whose items cannot be matched between two versions of an object.
     pub uncorrelated: Option<&'a Path<'a>>,
 }
 
@@ -57,7 +57,7 @@ pub(in crate::custom) fn scope(of: &Type, is_optional: bool) -> Scope {
     scope
 }
 
-/// The name of the type of what a rule is about.
+/// The name of the type of a rule's `self`.
 pub(in crate::custom) const SELF: &str = "selfType";
 
 impl Expressions {

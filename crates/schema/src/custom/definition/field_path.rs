@@ -79,7 +79,7 @@ impl Found<'_> {
     }
 }
 
-/// A delimiter, a quoted text, or what stands up to the next delimiter.
+/// A delimiter, a quoted text, or the text up to the next delimiter.
 fn next<'a>(rest: &mut &'a str) -> Option<&'a str> {
     let text = *rest;
     let first = text.chars().next()?;

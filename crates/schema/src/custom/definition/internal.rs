@@ -129,7 +129,7 @@ pub fn items(value: &Value) -> String {
     InternalForm::OrArray.show(Some(value))
 }
 
-/// `spec.versions` without what all versions have in common.
+/// `spec.versions` without the parts that all versions share.
 pub fn versions(list: Option<&Value>) -> String {
     match list.and_then(Value::as_list) {
         Some(list) => joined('[', list.iter().map(version), ']'),

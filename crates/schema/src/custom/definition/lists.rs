@@ -109,7 +109,7 @@ fn map_list(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// Items and their keys must be there to tell items apart.
+/// Checks that items and their keys are required, so that items can be identified.
 fn keys(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let Some(items) = props.get("items").filter(|items| items.as_map().is_some()) else { return };
     let Some(list_type @ ("set" | "map")) = text(props, LIST) else { return };

@@ -1,4 +1,4 @@
-//! Whether a schema may stand in a CustomResourceDefinition: upstream's refusals, in upstream's order and words.
+//! Validation of schemas in a CustomResourceDefinition: upstream's refusals, in upstream's order and words.
 
 mod defaults;
 pub(super) mod expressions;
@@ -22,7 +22,7 @@ pub use strictness::Strictness;
 
 use pintle_object::{FieldErrors, Path, Value};
 
-/// All errors of an `openAPIV3Schema`; `path` leads to what holds it.
+/// All errors of an `openAPIV3Schema`; `path` leads to the field that contains it.
 pub fn validate(
     props: &Value,
     has_status: bool,

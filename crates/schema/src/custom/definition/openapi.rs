@@ -54,7 +54,7 @@ pub(super) fn check(
     expressions.report(path, errors);
 }
 
-/// Whether a type is none that schemas know.
+/// Whether a type is unknown to schemas.
 pub(super) fn has_unknown_type(props: &Value) -> bool {
     let ty = props.str_at(&["type"]);
     !ty.is_empty() && !TYPES.contains(&ty)

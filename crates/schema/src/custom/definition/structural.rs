@@ -158,7 +158,7 @@ fn value_rules(
     }
 }
 
-/// Keywords that must not stand in a branch, with the word that says so.
+/// Keywords that are forbidden in a branch, with the word in the message.
 const FORBIDDEN: [(&str, &str); 12] = [
     ("type", "empty"),
     ("additionalProperties", "undefined"),
