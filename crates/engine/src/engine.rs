@@ -30,10 +30,10 @@ pub struct Engine {
     admission: Box<dyn Admission>,
     pub(crate) allocators: Allocators,
     table: ArcSwap<Table>,
-    /// Tells that other custom resources are served than before.
+    /// Notifies of changes of the served custom resources.
     serving: watch::Sender<()>,
     expiry_seconds: Option<u64>,
-    /// The clients of conversion webhooks, and what is counted of their calls.
+    /// The clients of conversion webhooks, and the counters of their calls.
     hooks: OnceLock<Arc<Hooks>>,
     conversions: OnceLock<ConversionMetrics>,
     /// The time that finding out takes whether an update changes anything, by the finding: each from the first one on.
@@ -43,7 +43,7 @@ pub struct Engine {
     pub(crate) rules: GatedRules,
     /// The registry of metrics of the engine and its helpers.
     metrics: Registry,
-    /// Whether what cannot be read may be deleted (AllowUnsafeMalformedObjectDeletion).
+    /// Whether unreadable objects may be deleted (AllowUnsafeMalformedObjectDeletion).
     pub deletes_unreadable: bool,
 }
 
@@ -80,7 +80,7 @@ impl Engine {
         self.admission.as_ref()
     }
 
-    /// Calls conversion webhooks in these ways; until then, what a webhook must convert is refused.
+    /// Sets the clients of conversion webhooks; until then, such conversions are refused.
     pub fn set_hooks(&self, hooks: Arc<Hooks>) {
         // Set twice, the first ways stay.
         let _ = self.hooks.set(hooks);
@@ -112,8 +112,8 @@ impl Engine {
         &self.metrics
     }
 
-    /// Lets writes drop the fields of feature gates that are off, and be judged by the rules of those that are on; until
-    /// then, all are on. Comes before the pools.
+    /// Sets the feature gates: writes drop the fields of those that are off, and validation follows the rules of those
+    /// that are on. Until then, all are on. Must come before the pools.
     pub fn set_gates(&mut self, is_on: &dyn Fn(&str) -> bool) {
         let kinds = self.api.resources.all.iter().filter_map(|resource| {
             let (group, version) = (resource.storage_group.as_ref(), resource.storage_version.as_ref());
@@ -128,7 +128,7 @@ impl Engine {
         };
     }
 
-    /// Drops what belongs to features that are off and that the old object does not use.
+    /// Drops fields of features that are off, unless the old object uses them.
     pub(crate) fn drop_gated(&self, served: &ServedResource, new: &mut Value, old: Option<&Value>) {
         if let Some(gated) = self.gated.get(&served.storage_ty) {
             gated.drop(new, old);
@@ -149,13 +149,13 @@ impl Engine {
         self.table.load_full()
     }
 
-    /// Serves other custom resources than before; requests that have begun end with what they began with.
+    /// Replaces the served custom resources; requests in flight end with those that they began with.
     pub fn serve_custom(&self, custom: Vec<Arc<ServedResource>>) {
         self.table.rcu(|table| table.with_custom(custom.clone()));
         self.serving.send_replace(());
     }
 
-    /// Tells each time that other custom resources are served than before, and of what is served when it is asked for.
+    /// Notifies at once, and then of each change of the served custom resources.
     pub fn serving_changes(&self) -> watch::Receiver<()> {
         let mut changes = self.serving.subscribe();
         changes.mark_changed();
@@ -167,7 +167,7 @@ impl Engine {
         self.table.load().find(group, version, plural).cloned()
     }
 
-    /// The resource of a group in whatever version is served.
+    /// The resource of a group in any served version.
     pub fn find_any(&self, group: &str, plural: &str) -> Option<Arc<ServedResource>> {
         self.table.load().find_any(group, plural).cloned()
     }

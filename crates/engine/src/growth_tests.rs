@@ -23,8 +23,8 @@ const RATIO_MAX: u64 = 24;
 const NANOS_MIN: u64 = 100_000_000;
 /// The number of measurements before one is called slow; the least time counts.
 const TRIES: usize = 3;
-/// One place of so many is tried, beginning with the one that the variable names: all take minutes. A variable that is
-/// no number stands for all places.
+/// One of so many places is tried, beginning with the one that the variable names: all take minutes. A variable that is
+/// not a number means all places.
 const STRIDE: usize = 97;
 const FIRST: &str = "PINTLE_GROWTH";
 /// Places that have been slow, and are tried always.
@@ -141,7 +141,7 @@ fn places(
     }
 }
 
-/// Does what a create, an update, a patch and a list do to an object.
+/// The work of a create, an update, a patch and a list on an object.
 async fn work(world: &World, served: &ServedResource, text: &str) -> Vec<(&'static str, u64)> {
     let mut spent = Vec::new();
     let mut last = nanos();

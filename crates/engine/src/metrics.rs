@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const REPAIR_ERRORS: &str = "apiserver_nodeport_repair_reconcile_errors_total";
 
 impl Engine {
-    /// Counts what the start has read from the store: each collection once, and all of it.
+    /// Counts the objects that the start has read from the store: each collection once, and all of it.
     pub(crate) fn count_start(&self) {
         let registry = self.metrics();
         let lists = registry.counters("apiserver_storage_list_total");
@@ -81,7 +81,7 @@ impl Engine {
         resource.map(|one| (one.group.to_string(), one.plural.to_string())).unwrap_or_default()
     }
 
-    /// Shows how often etcd reported how far it is. One watch follows all resources, so that each has heard it.
+    /// Sets the number of etcd's progress notifications. One watch follows all resources, so it is the same for each.
     pub fn show_bookmarks(&self) {
         if !self.store.is_shared() {
             return;

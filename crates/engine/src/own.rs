@@ -6,7 +6,7 @@ use pintle_object::time::Time;
 use pintle_object::user::{MASTERS, User};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The user that the server writes as, whom everything is allowed.
+/// The user of the server's own writes, who may do everything.
 pub fn user() -> User {
     User { name: "system:apiserver".into(), groups: vec![MASTERS.into()], ..User::default() }
 }

@@ -20,7 +20,7 @@ pub struct Allocators {
     /// At most one pool a family; the first is that of the default family.
     ips: Mutex<Vec<IpPool>>,
     ports: Mutex<PortPool>,
-    /// Ports that were taken and held by nobody when they were looked at last.
+    /// Ports that were marked as taken and belonged to no Service at the last repair.
     pub(crate) leaked: Mutex<BTreeSet<u16>>,
     /// One change of the map of ports at a time: the writes of one server need not overtake each other.
     pub(crate) recording: tokio::sync::Mutex<()>,

@@ -52,7 +52,7 @@ impl Engine {
         Some(Recorded { addresses, prefix: served.prefix(""), ports: self.recorded_ports() })
     }
 
-    /// Records the allocations of a write. `None` when another server was quicker: the write must allocate anew.
+    /// Records the allocations of a write. `None` when another server was quicker: the write must allocate again.
     pub(crate) async fn reserve(
         &self,
         served: &ServedResource,
@@ -107,7 +107,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// The write came to nothing: what was recorded for it is free again.
+    /// Releases the allocations of a write that failed.
     pub(crate) async fn release(&self, reserved: Reserved, now: Time) {
         for record in &reserved.records {
             self.drop_record(record, now).await;
@@ -115,7 +115,7 @@ impl Engine {
         let _ = Box::pin(self.record_ports(&reserved.ports, false)).await;
     }
 
-    /// A write is stored: what the object held besides is free again.
+    /// Releases the former allocations of an object whose write is stored.
     pub(crate) async fn settle_holdings(
         &self,
         served: &ServedResource,

@@ -1,5 +1,5 @@
-//! Looks through all records of addresses and ports: those that are missing are made, and those that nobody needs
-//! any more go. Servers that were killed between a record and its object leave such ones behind.
+//! Repairs all records of addresses and ports: missing ones are made, and unused ones are removed. Servers that were
+//! killed between a record and its object leave such ones behind.
 
 use crate::engine::Engine;
 use crate::resource::ServedResource;
@@ -14,9 +14,10 @@ use std::sync::{Arc, PoisonError};
 const UNUSED_SECONDS: i64 = 60;
 
 impl Engine {
-    /// One look. Ports go when two looks in a row find nobody who holds them, so some time should lie in between.
+    /// Repairs once. Ports are freed when two repairs in a row find no Service with them, so some time should lie in
+    /// between.
     pub async fn repair_records(&self, now: Time) {
-        // The map is older than what is held: a port that is in it and held by nobody was given back, or is lost.
+        // The map is older than the Services: a port in it without a Service was given back, or is lost.
         let map = self.recorded_ports();
         let mut held = Allocations::default();
         let mut records = Vec::new();

@@ -27,7 +27,8 @@ const DEPTH_MAX: usize = json::read::TREE_DEPTH_MAX - 20;
 pub(super) struct CustomCodec {
     pub api: Arc<Builtin>,
     pub schema: Arc<custom::Custom>,
-    /// The schemas of all versions by name: what is read is pruned and defaulted by that which it was stored in.
+    /// The schemas of all versions by name: a stored object is pruned and defaulted by the schema of its stored
+    /// version.
     pub versions: Arc<BTreeMap<String, Arc<custom::Custom>>>,
     /// The webhook that converts between versions, if one must.
     pub webhook: Option<ConversionWebhook>,
@@ -127,7 +128,7 @@ impl Codec for CustomCodec {
         false
     }
 
-    /// As the schema of its own version sees an object, and then that of the version asked for.
+    /// Reads an object by the schema of its stored version, and then by that of the requested one.
     fn read_stored(&self, served: &ServedResource, value: &[u8]) -> Result<Value, Status> {
         let mut tree = match value.strip_prefix(CONVERTED) {
             Some(converted) => {
@@ -169,7 +170,7 @@ impl Codec for CustomCodec {
         Bytes::from(json::to_string(tree))
     }
 
-    /// Defaults of today's schema count: what selects an object is what a client sees of it.
+    /// The attributes with the current schema's defaults, as clients see the object.
     fn attrs(&self, served: &ServedResource, value: &[u8]) -> Option<Attrs> {
         let tree = self.read_stored(served, value).ok()?;
         Some(attrs::of_tree(&self.api.schema, served, &tree))
@@ -236,8 +237,8 @@ impl Codec for CustomCodec {
 }
 
 impl CustomCodec {
-    /// A tree with its metadata in canonical form and without what its version's schema does not name, and the names
-    /// of what was dropped.
+    /// A tree with its metadata in canonical form and without fields that its version's schema does not name, and the
+    /// names of dropped fields.
     fn canonical(&self, mut tree: Value) -> Result<(Value, Vec<String>), DecodeError> {
         if is_deeper(&tree, DEPTH_MAX) {
             return Err(DecodeError("exceeded max depth".into()));
@@ -273,7 +274,7 @@ pub(crate) fn is_in_version(served: &ServedResource, value: &[u8]) -> bool {
         return true;
     }
     let own = served.api_version();
-    // Keys are written sorted; what others have written is read.
+    // Keys are written sorted; objects that others have written are parsed.
     let rest = value.strip_prefix(b"{\"apiVersion\":\"").and_then(|rest| rest.strip_prefix(own.as_bytes()));
     rest.is_some_and(|rest| rest.starts_with(b"\""))
         || json::parse(value).is_ok_and(|tree| tree.str_at(&["apiVersion"]) == own)
@@ -288,7 +289,7 @@ fn is_deeper(tree: &Value, levels: usize) -> bool {
     }
 }
 
-/// The errors of YAML for keys that stand twice, each by itself.
+/// The YAML errors of repeated keys, each by itself.
 fn duplicate_lines(text: &str) -> Vec<String> {
     let rest = text.strip_prefix("yaml: unmarshal errors:").unwrap_or(text);
     rest.split('\n').map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect()

@@ -1,6 +1,6 @@
-//! The loop that converts what is written of a definition to its served versions, as it comes: watches and lists find it
-//! converted, and a webhook that fails afterwards keeps nobody from what is there already. Upstream's watch cache of each
-//! version does the same.
+//! The loop that converts written objects of a definition to its served versions ahead of time: watches and lists find
+//! them converted, and a webhook that fails later does not affect them. Upstream's watch cache of each version does the
+//! same.
 
 use crate::custom::conversion::BATCH_OBJECTS_MAX;
 use crate::engine::Engine;
@@ -30,7 +30,7 @@ impl Converter {
     }
 }
 
-/// Follows until the store closes, and begins anew when it could not keep up.
+/// Follows the collection until the store closes, and starts again after it lagged.
 async fn follow(engine: Arc<Engine>, collection: CollectionId, versions: Vec<Arc<ServedResource>>) {
     let begin = || engine.store.watch(collection, WatchFrom::InitialState, WatchPredicate::default());
     while let Ok(mut watcher) = begin() {
@@ -55,7 +55,7 @@ async fn with_what_waits(watcher: &mut Watcher, first: Arc<Object>) -> Vec<Arc<O
     let mut batch = vec![first];
     std::future::poll_fn(|context| {
         while batch.len() < BATCH_OBJECTS_MAX {
-            // An end is told again by the next look.
+            // The next poll returns the end again.
             let Poll::Ready(WatchItem::Event(event)) = watcher.poll_next(context) else { break };
             if event.kind != EventKind::Deleted {
                 batch.push(event.object.clone());
@@ -67,7 +67,7 @@ async fn with_what_waits(watcher: &mut Watcher, first: Arc<Object>) -> Vec<Arc<O
     batch
 }
 
-/// Converts objects ahead. A failed conversion is asked for again when it is needed.
+/// Converts objects ahead of time. A failed conversion is tried again when it is needed.
 async fn convert(engine: &Engine, served: &ServedResource, batch: &[Arc<Object>]) {
     let result = match batch {
         [one] => engine.converted(served, one.clone()).await.map(drop),

@@ -86,7 +86,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Reads the attributes of a definition's stored objects anew: other fields may be selected by now.
+    /// Reads the attributes of a definition's stored objects again: its selectable fields may have changed.
     pub async fn reindex(&self, stored: &Arc<ServedResource>) {
         let Some(collection) = stored.collection() else { return };
         let stored = stored.clone();

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
-/// Conversions of one object that are under way, for all who wait for it.
+/// Conversions in flight of single objects, shared by all that wait for them.
 type UnderWay = HashMap<(Key, Revision), Arc<OnceCell<Result<Bytes, Status>>>>;
 
 /// The webhook that converts to one version of a definition.
@@ -69,7 +69,7 @@ fn target(client: &Value) -> HookTarget {
         url => HookAddress::Url(url.into()),
     };
     let bundle = pintle_object::bytes::decode(client.str_at(&["caBundle"])).unwrap_or_default();
-    // A bundle of nothing but space is none.
+    // A bundle of only whitespace counts as absent.
     let is_blank = bundle.iter().all(u8::is_ascii_whitespace);
     HookTarget { address, ca_bundle: if is_blank { Vec::new() } else { bundle } }
 }

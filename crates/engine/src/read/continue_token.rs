@@ -1,7 +1,7 @@
 //! Continue tokens: where the next page of a list begins, in upstream's encoding.
 //!
 //! A token is base64url of `{"v":"meta.k8s.io/v1","rv":<revision>,"start":"<key after the prefix>"}`; a revision
-//! of -1 asks for the rest of the list as it is now, whatever has changed since the first page.
+//! of -1 asks for the rest of the list as it is now, even if it has changed since the first page.
 
 use pintle_object::{Status, bytes, json};
 
@@ -57,7 +57,7 @@ fn read(token: &str, prefix: &str) -> Result<Continue, String> {
     if start.is_empty() {
         return Err(format!("{generic}: encoded start key empty (version {VERSION})"));
     }
-    // A start that climbs would leave the prefix, and with it what the caller may see.
+    // A start with `..` would leave the prefix, and show objects that the user may not see.
     let relative = start.strip_prefix('/').unwrap_or(start);
     let climbs = |part: &str| part.is_empty() || part == "." || part == "..";
     if relative.split('/').any(climbs) {

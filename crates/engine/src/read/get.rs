@@ -48,7 +48,7 @@ impl Engine {
         served.collection().map_or(0, |collection| self.store.snapshot(collection).len())
     }
 
-    /// Waits until what is visible is as recent as a read wants it: of now, when it names no version.
+    /// Waits until the cache is as recent as a read wants it: the latest state, when it names no version.
     pub(crate) async fn reach_for(&self, text: &str, version: u64) -> Result<(), Status> {
         match version {
             0 if text.is_empty() => self.store.wait_for_latest().await.map_err(store_failed),
@@ -67,7 +67,7 @@ impl Engine {
         Err(too_large(version, current, READ_AGAIN_SECONDS))
     }
 
-    /// Refuses a revision of the future at once: who asks for a past state exactly does not wait for it.
+    /// Refuses a revision of the future at once: an exact read of the past does not wait for it.
     pub(crate) async fn has_been(&self, version: u64) -> Result<(), Status> {
         if version > self.store.revision().0 {
             self.store.wait_for_latest().await.map_err(store_failed)?;

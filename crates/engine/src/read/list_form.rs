@@ -42,7 +42,7 @@ impl ListForm {
         format!("meta.k8s.io/{}", self.version)
     }
 
-    /// Kinds of meta in the version that was asked for: `v1beta1` differs from `v1` in its name alone.
+    /// Kinds of meta in the requested version: `v1beta1` differs from `v1` in its name alone.
     pub fn in_version(&self, document: Vec<u8>) -> Vec<u8> {
         let version = self.meta_version();
         if version == META_VERSION {

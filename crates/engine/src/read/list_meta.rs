@@ -64,7 +64,7 @@ impl Engine {
         let start = out.len();
         let version = object.mod_revision.to_string();
         encode::transcode::json(&self.api.schema, ty, metadata, &version, out).map_err(Status::internal)?;
-        // The text that was begun goes on where the object's own brace stands.
+        // The text goes on in place of the object's own opening brace.
         out.remove(start);
         Ok(())
     }
@@ -139,7 +139,7 @@ pub(crate) fn meta<'a>(listing: &'a Listing, version: &'a str) -> ListMeta<'a> {
     }
 }
 
-/// Lists of what is not stored have no version.
+/// The version of a list, empty for resources that are not stored.
 pub(crate) fn version_text(revision: u64) -> String {
     if revision == 0 { String::new() } else { revision.to_string() }
 }

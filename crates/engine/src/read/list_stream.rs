@@ -19,13 +19,13 @@ use pintle_store::Object;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// A piece ends with the item that reaches this size: large enough that what is done once per piece costs nothing,
-/// small enough to stay in the processor's cache until it is encrypted. Upstream compresses from this size on.
+/// A piece ends with the item that reaches this size: large enough that work once per piece costs nothing, small enough
+/// to stay in the processor's cache until it is encrypted. Upstream compresses from this size on.
 pub const PIECE_BYTES: usize = 128 << 10;
 /// Lists of objects that take no more than this, such as most pages, are made in one piece.
 const WHOLE_BYTES_MAX: usize = 256 << 10;
-/// Lists of objects that take more than this leave no encoded forms behind: they would push out those of objects
-/// that are asked for often, and not be there themselves for the next such list.
+/// Lists of more bytes leave no encodings in the cache: they would push out those of frequently read objects, and not
+/// be there for the next such list.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// The pieces of a list, in order.
@@ -34,7 +34,7 @@ pub struct ListStream {
     served: Arc<ServedResource>,
     form: ListForm,
     items: std::vec::IntoIter<Arc<Object>>,
-    /// Of protobuf, where the items' messages stand in their stored bytes.
+    /// For protobuf, the places of the items' messages in their stored bytes.
     places: std::vec::IntoIter<Option<Places>>,
     head: Vec<u8>,
     tail: Vec<u8>,
@@ -125,7 +125,7 @@ impl ListStream {
         self.items.len() * size_of::<Arc<Object>>() + self.places.len() * size_of::<Option<Places>>()
     }
 
-    /// Writes what stands around the items.
+    /// Writes the text around the items.
     fn frame(&mut self, listing: &Listing) -> Result<(), Status> {
         match (self.form.view, self.form.format) {
             (ListView::Table(style), format) => self.frame_table(listing, style, format),
@@ -161,7 +161,7 @@ impl ListStream {
         }
     }
 
-    /// The keys of YAML are sorted: the items stand in the middle.
+    /// The text around the items in YAML, whose keys are sorted: the items are in the middle.
     fn frame_yaml(&mut self, listing: &Listing) {
         let is_partial = matches!(self.form.view, ListView::Partial);
         let (api_version, kind) = self.form.list_kind(&self.served);

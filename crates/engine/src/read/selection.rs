@@ -1,4 +1,4 @@
-//! Which objects of a resource a list or watch is about: label and field selectors, compiled for the attributes.
+//! `Selection`: the label and field selectors of a list or watch, compiled for the attributes.
 
 use crate::request::options::ListOptions;
 use crate::resource::ServedResource;
@@ -132,7 +132,7 @@ impl Selection {
 /// A field label of the served version, as a place in the attributes.
 fn field(served: &ServedResource, label: &str) -> Result<Field, Status> {
     let labels = &served.resource.selectable;
-    // Kinds with labels of their own decide on the namespace too: there is none in a cluster-wide kind.
+    // Kinds with labels of their own decide about the namespace too: cluster-scoped kinds have none.
     let has_namespace = labels.is_empty() || served.resource.namespaced;
     match label {
         "metadata.name" => return Ok(Field::Name),

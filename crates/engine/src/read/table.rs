@@ -73,7 +73,7 @@ impl Engine {
         out
     }
 
-    /// The table of a scale, whose columns are the same for all kinds, but told otherwise for custom resources.
+    /// The table of a scale, whose columns are the same for all kinds, with other descriptions for custom resources.
     pub fn scale_table(&self, served: &ServedResource, scale: &Value, style: TableStyle) -> Vec<u8> {
         let is_custom = !served.is_typed();
         let column = |name: &'static str, ty: &'static str, format: &'static str| Column {

@@ -23,7 +23,7 @@ pub enum WatchItem {
     Events(Bytes),
     /// The initial state is complete as of this revision.
     InitialEventsEnd(Revision),
-    /// The watch cannot go on; the client lists and begins anew.
+    /// The watch cannot go on; the client must list and watch again.
     Failed(Box<Status>),
     /// The server is stopping.
     Closed,
@@ -33,7 +33,7 @@ pub enum WatchItem {
 pub struct Watch {
     source: Source,
     selection: Selection,
-    /// Whether the client asked for a bookmark at the end of the initial state.
+    /// Whether the client gets a bookmark at the end of the initial state.
     tells_initial_end: bool,
     /// The conversion by a webhook before events are written; none for resources without one.
     conversion: Option<Conversion>,
@@ -68,8 +68,8 @@ impl Source {
 }
 
 impl Engine {
-    /// Begins a watch. `rendering` names the way in which its events are written: watches of the same selection that
-    /// write them in the same way share what was written.
+    /// Begins a watch. `rendering` is the key of its events' encoding: watches with the same selection and key share
+    /// encodings.
     pub async fn watch(
         self: &Arc<Engine>,
         served: &Arc<ServedResource>,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use pintle_store::{Event, EventKind, Object, Revision};
 use std::sync::Arc;
 
-/// An event of a watch: what happened to an object.
+/// An event of a watch: the change of an object.
 #[derive(Clone, Debug)]
 pub enum WatchEvent {
     Added(Arc<Object>),

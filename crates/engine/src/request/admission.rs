@@ -37,7 +37,7 @@ pub struct Attributes<'a> {
     pub options: Option<&'a DeleteOptions>,
     /// The options of a create or update as they were given; absent for writes of the server's own.
     pub write_options: Option<&'a WriteOptions>,
-    /// Whether a create comes from an update or a patch, so that nobody asked yet who may create.
+    /// Whether a create comes from an update or a patch, so that the verb `create` has not been authorized.
     pub is_by_update: bool,
     /// Whether an update is a patch, which asks for another verb.
     pub is_patch: bool,

@@ -30,7 +30,7 @@ fn scheme(group: &str) -> &'static str {
     }
 }
 
-/// Decodes a body that must be of kind `expected`; what strict decoding finds becomes a warning or a refusal.
+/// Decodes a body that must be of kind `expected`; findings of strict decoding become warnings or a refusal.
 pub fn decode(
     api: &Builtin,
     body: Body<'_>,

@@ -56,7 +56,7 @@ impl Engine {
         });
     }
 
-    /// Leaves the options of a delete, in the version that upstream tells them in.
+    /// Adds the options of a delete to the audit, in the version that upstream records.
     pub fn note_delete_options(&self, options: &Value, audit: &AuditContext) {
         audit.set_request_object(|| {
             let mut options = options.clone();

@@ -46,9 +46,10 @@ pub struct WriteResult {
 /// The result of a write.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// The object as it is stored now: shown from its bytes, like what a get finds.
+    /// The object as it is stored now, answered from its bytes as by a get.
     Stored(Arc<Object>),
-    /// In the version of the request, with kind and apiVersion: a rehearsal, a Scale, or what is not stored any more.
+    /// In the version of the request, with kind and apiVersion: a dry run, a Scale, or an object that is no longer
+    /// stored.
     Tree(Value),
 }
 
@@ -66,7 +67,7 @@ const REPEATED: &str = "API server dedups owner references in 1.20+, and may rej
     1.24; please fix your requests; duplicate UID(s) observed: ";
 
 impl<'a> WriteContext<'a> {
-    /// Tells the audit how long the store took.
+    /// Adds the time that the store took to the audit.
     pub(crate) fn stored_since(&self, began: Instant) {
         if let Some(audit) = self.audit {
             audit.add_latency(Latency::Etcd, began.elapsed());
@@ -107,7 +108,7 @@ impl<'a> WriteContext<'a> {
         Ok(())
     }
 
-    /// The errors of a new version, in which what was given empty shows as such.
+    /// The errors of a new version, which show empty fields as they were given.
     pub(crate) fn errors(
         &self,
         rules: GatedRules,

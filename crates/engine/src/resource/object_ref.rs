@@ -1,11 +1,11 @@
-//! `ObjectRef`: the object or collection that a request is about.
+//! `ObjectRef`: the object or collection of a request.
 
 use super::served::ServedResource;
 use pintle_object::field::quote;
 use pintle_object::{GroupVersionKind, Status};
 use pintle_schema::TypeId;
 
-/// The object or collection that a request is about.
+/// The object or collection of a request: served resource, subresource, namespace and name.
 #[derive(Clone, Copy)]
 pub struct ObjectRef<'a> {
     pub served: &'a ServedResource,

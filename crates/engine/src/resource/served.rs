@@ -56,12 +56,12 @@ pub(crate) struct Expected {
     pub kind: GroupVersionKind,
 }
 
-/// The way of a resource's objects between requests, rules and the store. Built-in and custom resources are told apart
+/// Converts a resource's objects between requests, rules and the store. Built-in and custom resources are told apart
 /// here: the former have types in the tables, the latter schemas in their definitions.
 ///
-/// Nothing here waits. What a webhook has to convert is converted before (`storage/converted.rs`).
+/// Nothing here waits. Objects that a webhook has to convert are converted before (`storage/converted.rs`).
 pub(crate) trait Codec: Send + Sync {
-    /// Reads a body; what strict decoding finds becomes a warning or a refusal.
+    /// Reads a body; findings of strict decoding become warnings or a refusal.
     fn decode(
         &self,
         body: Body<'_>,
@@ -71,20 +71,20 @@ pub(crate) trait Codec: Send + Sync {
         empties: &mut Vec<Empty>,
     ) -> Result<Value, Status>;
 
-    /// Reads what a patch made of an object. `text` is its JSON; none where a strategic merge made it.
+    /// Reads a patched object. `text` is its JSON; none for a strategic merge.
     ///
     /// # Errors
     /// It is no object of the kind.
     fn read_patched(&self, expected: &Expected, tree: Value, text: Option<&str>) -> Result<Decoded, String>;
 
-    /// Reads what an apply made of an object.
+    /// Reads the result of an apply.
     fn read_applied(&self, ty: TypeId, tree: Value) -> Result<Value, String>;
 
     /// Fills in the defaults of an object in the version of the request: those of its schema, then those of its kind.
     /// Those of a definition may be more than an object can hold.
     fn default(&self, served: &ServedResource, tree: &mut Value) -> Result<(), Status>;
 
-    /// Drops what the schema does not know. Types do that when they are decoded.
+    /// Drops fields that the schema does not know. Types do that when they are decoded.
     fn prune(&self, tree: &mut Value);
 
     /// Brings an object from the version of the request to that of rules and admission, without kind and apiVersion.
@@ -110,7 +110,7 @@ pub(crate) trait Codec: Send + Sync {
     /// The attributes of stored bytes, of which no more is decoded than it takes.
     fn attrs(&self, served: &ServedResource, value: &[u8]) -> Option<Attrs>;
 
-    /// Writes the JSON of an object as it stands in a list.
+    /// Writes the JSON of an object as an item of a list.
     fn write_item(&self, served: &ServedResource, object: &Object, out: &mut Vec<u8>) -> Result<(), Status>;
 
     /// Writes the JSON of a tree that was shown, of the resource or one of its subresources.
@@ -131,7 +131,7 @@ pub(crate) trait Codec: Send + Sync {
         None
     }
 
-    /// Warnings about what another version's schema would drop of an object.
+    /// Warnings about fields of an object that another version's schema would drop.
     fn pruned_in(&self, _version: &str, _tree: &Value) -> Vec<String> {
         Vec::new()
     }
@@ -141,7 +141,8 @@ pub(crate) trait Codec: Send + Sync {
         None
     }
 
-    /// Reads stored bytes as the schema of their own version sees them, with kind and apiVersion: what a webhook converts.
+    /// Reads stored bytes by the schema of their own version, with kind and apiVersion: the input of a conversion
+    /// webhook.
     fn as_stored(&self, served: &ServedResource, value: &[u8]) -> Result<Value, Status> {
         self.read_stored(served, value)
     }

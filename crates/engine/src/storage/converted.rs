@@ -33,7 +33,7 @@ impl Engine {
         }
     }
 
-    /// The same without what is kept: a read of the latest state asks the webhook, as upstream's does.
+    /// The same without cached conversions: a read of the latest state calls the webhook, as upstream's does.
     pub(crate) async fn converted_anew(
         &self,
         served: &ServedResource,
@@ -45,7 +45,7 @@ impl Engine {
         Box::pin(self.convert_one(served, object, false)).await
     }
 
-    /// An object that no store holds, as the synchronous readers take it: nobody else asks for the same.
+    /// Converts an object that is not in the store, for the synchronous readers.
     pub(crate) async fn converted_alone(
         &self,
         served: &ServedResource,
@@ -59,7 +59,7 @@ impl Engine {
         Ok(as_converted(&object, converted))
     }
 
-    /// Asks the webhook, together with all who ask for the same at the same time.
+    /// Calls the webhook, once for all that need the same object at the same time.
     async fn convert_one(
         &self,
         served: &ServedResource,
@@ -135,7 +135,8 @@ impl Engine {
         Ok(converted.iter().map(converted_form).collect())
     }
 
-    /// The bytes to store and the attributes of an object in the version of the request, which loses what is not stored.
+    /// The bytes to store and the attributes of an object in the version of the request, without fields that are not
+    /// stored.
     pub(crate) async fn encode_stored(
         &self,
         served: &ServedResource,
@@ -183,7 +184,7 @@ fn kept(served: &ServedResource, object: &Object) -> Option<Arc<Object>> {
     Some(as_converted(object, kept.slice(tag.len()..)))
 }
 
-/// Keeps what an object was converted to with it.
+/// Keeps the conversion of an object with it.
 fn keep(served: &ServedResource, object: &Object, converted: Bytes) -> Arc<Object> {
     object.keep_encoding(served.form, Bytes::from([&tag(served)[..], &converted].concat()));
     as_converted(object, converted)

@@ -18,7 +18,7 @@ impl Engine {
         served.tree(object)
     }
 
-    /// The tree of a stored object in the version it is stored in: what rules, admission and patches see.
+    /// The tree of a stored object in its stored version, as rules, admission and patches see it.
     pub fn storage_tree(&self, served: &ServedResource, object: &Object) -> Result<Value, Status> {
         check_decrypted(object)?;
         let mut tree = served.codec.read_stored(served, &object.value)?;
@@ -65,8 +65,8 @@ impl Engine {
         self.draft_of(served, subresource, shown)
     }
 
-    /// Reads the result of `shown_as`, changed by somebody who may do so in any way: as it reads, without kind and
-    /// apiVersion, and as admission has it. Fields that its type does not have are dropped.
+    /// Reads a tree of `shown_as` that a webhook changed in any way: as decoded, without kind and apiVersion, and in
+    /// the form of admission. Fields that its type does not have are dropped.
     pub fn read_by_webhook(
         &self,
         served: &ServedResource,
@@ -100,7 +100,7 @@ impl Engine {
         served.codec.to_storage(served, shown)
     }
 
-    /// Writes the JSON of what `shown_as` has shown, in the order of its type.
+    /// Writes the JSON of a tree of `shown_as`, in the field order of its type.
     pub fn write_shown(&self, served: &ServedResource, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
         let codec = self.codec(served, subresource);
         codec.write_tree(codec.types(served, subresource).1, shown, out);
@@ -122,7 +122,7 @@ impl Engine {
         decode::protobuf::decode(&self.api.schema, served.storage_ty, &cut).map_err(Status::internal)
     }
 
-    /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
+    /// Compact JSON as an item of a list: without kind and apiVersion, except for custom resources.
     pub fn json_item(&self, served: &ServedResource, object: &Object) -> Result<Bytes, Status> {
         let tag = served.codec.encoding_tag();
         let encode = || {
@@ -136,7 +136,7 @@ impl Engine {
         Ok(form.slice(tag.len()..))
     }
 
-    /// The same at the end of a list so far. Where nothing shall be kept, what is kept already is used.
+    /// Appends the JSON of an item to a list. If nothing is to be cached, a cached encoding is still used.
     pub(crate) fn append_json_item(
         &self,
         served: &ServedResource,
@@ -245,8 +245,8 @@ impl Engine {
     }
 }
 
-/// Writes an item of a list as a document: `{"kind":"Pod","apiVersion":"v1",` and what follows, where kind and version do
-/// not stand in the item.
+/// Appends an item of a list as a document: `{"kind":"Pod","apiVersion":"v1",` and the item, unless it has its kind and
+/// version.
 pub(crate) fn append_document(served: &ServedResource, item: &[u8], out: &mut Vec<u8>) {
     if !served.is_typed() {
         out.extend_from_slice(item);

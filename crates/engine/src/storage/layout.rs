@@ -8,7 +8,7 @@ use pintle_schema::decode::Pick;
 use pintle_store::CollectionId;
 use std::sync::Arc;
 
-/// The resources of the tables. Those that can be updated are stored; collections are numbered as their prefixes appear.
+/// The resources of the tables. Updatable ones are stored; collections are numbered in the order of their prefixes.
 pub(crate) fn layout(api: &Arc<Builtin>) -> Vec<ServedResource> {
     let mut served: Vec<ServedResource> = Vec::new();
     let mut prefixes: Vec<String> = Vec::new();

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Engine {
-    /// Recovers what the backend holds; takes well under a second for a hundred thousand objects.
+    /// Opens the embedded store; takes well under a second for a hundred thousand objects.
     pub fn open(
         api: Arc<Builtin>,
         backend: Box<dyn DurableLog>,
@@ -21,7 +21,7 @@ impl Engine {
         Ok(Engine::new(api, served, store))
     }
 
-    /// Reads what etcd holds, and follows it.
+    /// Opens the store on etcd, and follows it.
     pub async fn connect(
         api: Arc<Builtin>,
         etcd: &etcd::EtcdOptions,

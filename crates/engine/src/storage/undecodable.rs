@@ -11,7 +11,7 @@ use pintle_object::{Cause, Details, Reason, Status};
 use pintle_store::Object;
 use std::sync::Arc;
 
-/// Values that cannot be read which a list tells of.
+/// The number of unreadable values that the refusal of a list names.
 const CAUSES_MAX: usize = 100;
 const NO_METADATA: &str = "the stored value has no metadata";
 /// The `Retry-After` of lists and watches that need an object which cannot be read.
@@ -46,7 +46,7 @@ impl Engine {
         Err(Status::internal(corrupt(object, key, &why)))
     }
 
-    /// Refuses a list that meets what cannot be read, with all that it would meet.
+    /// The refusal of a list with unreadable objects, which names them.
     fn corrupt_list(&self, served: &ServedResource) -> Status {
         let collection = served.collection().map(|collection| self.store.snapshot(collection));
         let prefix = served.prefix("");
@@ -92,7 +92,7 @@ impl Engine {
         })
     }
 
-    /// 429 for what would be answered from upstream's cache, which a value that cannot be read keeps from filling.
+    /// 429 for reads that upstream answers from its cache, which cannot fill while a value is unreadable.
     pub(crate) fn check_cacheable(&self, served: &ServedResource) -> Result<(), Status> {
         let Some(key) = self.undecodable(served) else { return Ok(()) };
         let Some(object) = served.collection().and_then(|collection| self.store.get(collection, &key)) else {
@@ -125,7 +125,7 @@ impl Engine {
         !collections.any(|collection| self.store.has_undecodable(collection))
     }
 
-    /// Tries again to decrypt the values that could not be decrypted. Returns the number of those that are left.
+    /// Retries values that could not be decrypted. Returns the number of those that still cannot.
     pub async fn retry_unreadable(&self) -> usize {
         let mut left = 0;
         for served in self.table().served() {

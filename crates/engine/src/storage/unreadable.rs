@@ -6,7 +6,7 @@ use pintle_object::{GroupVersion, GroupVersionKind, Reason, Status, bytes, json}
 use pintle_schema::decode;
 use pintle_store::{Object, transformer};
 
-/// Whether the store could not read what it needs to know of a value.
+/// Whether the store could not read the attributes of a value.
 pub(crate) fn is_undecodable(object: &Object) -> bool {
     object.attrs.name.is_empty()
 }
@@ -25,7 +25,7 @@ pub(crate) fn check_object(storage: &GroupVersionKind, object: &Object) -> Resul
     check_envelope(storage, &object.value)
 }
 
-/// Refuses a value that is not one of the kind, as far as its beginning tells.
+/// Refuses a value that is not of the kind, by its beginning.
 pub(crate) fn check_envelope(storage: &GroupVersionKind, value: &[u8]) -> Result<(), Status> {
     if value.starts_with(transformer::ENCRYPTED_PREFIX) {
         return Err(Status::internal(transformer::NOT_DECRYPTED));
@@ -70,7 +70,7 @@ pub(crate) fn check_kind(storage: &GroupVersionKind, api_version: &str, kind: &s
     )))
 }
 
-/// Refuses a value that is neither protobuf nor JSON. Upstream's last attempt is base64, of which it tells.
+/// Refuses a value that is neither protobuf nor JSON. The error is that of upstream's last attempt, base64.
 pub(crate) fn check_json(value: &[u8]) -> Result<(), Status> {
     if value.trim_ascii_start().starts_with(b"{") {
         return match json::read::check(value) {

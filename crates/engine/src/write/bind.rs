@@ -9,8 +9,8 @@ use pintle_object::meta;
 use pintle_object::{FieldError, FieldErrors, GroupResource, GroupVersionKind, Reason, Status, Value};
 
 impl Engine {
-    /// Assigns the pod of `pod` to the node that the binding names. `asked` is what the request is about: the pod's
-    /// subresource, or the bindings of old.
+    /// Assigns the pod of `pod` to the node that the binding names. `asked` is the resource of the request: the pod's
+    /// subresource, or the old `bindings`.
     pub async fn bind(
         &self,
         pod: ObjectRef<'_>,

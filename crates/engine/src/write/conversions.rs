@@ -6,7 +6,7 @@
 use pintle_object::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Objects of one write in other versions: those that are known, and those that are wanted.
+/// Objects of one write in other versions: known ones, and wanted ones.
 #[derive(Debug, Default)]
 pub struct Conversions {
     state: Mutex<State>,
@@ -39,12 +39,12 @@ impl Conversions {
         Err(String::from("the conversion is still to be asked for"))
     }
 
-    /// Takes the conversions that were asked for and are not known, so that they are not asked for again.
+    /// Takes the wanted conversions that are not known, so that each is made once.
     pub(crate) fn take_wanted(&self) -> Vec<(Value, String)> {
         std::mem::take(&mut self.state().wanted)
     }
 
-    /// Keeps what became of an object in another version.
+    /// Keeps the result of a conversion.
     pub(crate) fn note(&self, object: Value, to: String, result: Result<Value, String>) {
         self.state().known.push(Conversion { object, to, result });
     }

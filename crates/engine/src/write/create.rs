@@ -135,7 +135,7 @@ impl Engine {
         status
     }
 
-    /// The answer to a write: what is stored, shown from its bytes like what a get finds.
+    /// The answer to a write: the stored object, from its bytes as by a get.
     pub(crate) async fn answered(
         &self,
         served: &ServedResource,

@@ -19,7 +19,7 @@ use std::time::Instant;
 pub enum Deleted {
     /// The object is gone; the answer is a Status about it.
     Gone { uid: String },
-    /// The object is gone, and nobody knows what it was.
+    /// The object is gone, and could not be read.
     Unread,
     /// The object as it is, or was. `is_gone` when it has left the store.
     Object { answer: Answer, is_gone: bool },
@@ -38,7 +38,7 @@ impl Engine {
         self.delete_asked(target, options, true, context).await
     }
 
-    /// A deletion about which admission is asked, unless it has judged it already.
+    /// A deletion with admission, unless that has already judged it.
     pub(crate) async fn delete_asked(
         &self,
         target: ObjectRef<'_>,
@@ -219,7 +219,7 @@ fn shown_options(served: &ServedResource, old: &Value, options: &DeleteOptions) 
     shown
 }
 
-/// The Status that answers the deletion of an object that nobody could read.
+/// The Status that answers the deletion of an unreadable object.
 pub fn unread(kind: &str, name: &str) -> Value {
     let mut status = Value::map();
     status.set(&["kind"], "Status");

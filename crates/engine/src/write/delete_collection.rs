@@ -9,7 +9,7 @@ use crate::resource::ObjectRef;
 use pintle_object::{Reason, Status};
 
 impl Engine {
-    /// Returns what was listed, as it was before it was deleted.
+    /// Returns the listed objects, as they were before they were deleted.
     pub async fn delete_collection(
         &self,
         target: ObjectRef<'_>,
@@ -28,7 +28,7 @@ impl Engine {
             let attrs = &object.attrs;
             let one = ObjectRef { namespace: &attrs.namespace, name: &attrs.name, ..target };
             match self.delete(one, options, context).await {
-                // Somebody else was quicker: the object is gone, which is what was asked for.
+                // Another request was quicker: the object is gone, as wanted.
                 Err(status) if status.reason != Reason::NotFound => return Err(status),
                 _ => {}
             }

@@ -23,7 +23,7 @@ pub(crate) enum Step {
     Go,
 }
 
-/// The next step in the life of an object that a delete is about.
+/// The next step of an object's deletion.
 pub(crate) fn step(served: &ServedResource, old: &Value, options: &DeleteOptions, now: Time) -> Step {
     let mut object = old.clone();
     if !meta::is_deleting(&object) && served.strategy.begin_deletion(&mut object, now) {
@@ -103,7 +103,7 @@ fn shorten(served: &ServedResource, object: &mut Value, requested: Option<i64>, 
     let begin = end.seconds.saturating_sub(period);
     let (mut end, mut requested) = (begin.saturating_add(requested), requested);
     if requested != 0 && end < now.seconds {
-        // A graceful deletion that is late already stays one: whoever acts on it still has to see it.
+        // A graceful deletion that is overdue stays graceful: the kubelet still has to see it.
         requested = 1;
     }
     end = end.max(now.seconds);

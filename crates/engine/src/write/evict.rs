@@ -49,7 +49,7 @@ impl Engine {
         let mut options = options;
         // The mark above was a write of our own.
         options.preconditions.resource_version = None;
-        // Admission has judged the eviction, and is not asked about the deletion that comes of it.
+        // Admission has judged the eviction, and does not judge the resulting deletion.
         self.delete_asked(ObjectRef { subresource: "", ..pod }, &options, false, context).await.map(drop)
     }
 

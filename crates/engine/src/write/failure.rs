@@ -3,7 +3,7 @@
 use pintle_object::{Reason, Status};
 use pintle_store::CommitError;
 
-/// The answer to a failure of the store itself, whatever was asked of it.
+/// The answer to a failure of the store itself.
 pub fn store_failed(error: CommitError) -> Status {
     let unavailable =
         |message: &str, why| Status::new(503, Reason::ServiceUnavailable, message).with_internal(why);

@@ -22,7 +22,7 @@ use std::time::Instant;
 /// Attempts before a write that is overtaken again and again gives up; each one lost means that another won.
 const ATTEMPTS_MAX: usize = 1000;
 
-/// The change of one key, made of whatever is there (upstream: `UpdateFunc`).
+/// The change of one key, computed from its current value (upstream: `UpdateFunc`).
 pub trait UpdateFn: Send {
     type Answer: Send;
 
@@ -33,14 +33,15 @@ pub trait UpdateFn: Send {
         current: Option<&Arc<Object>>,
     ) -> impl Future<Output = Result<Next<Self::Answer>, Status>> + Send;
 
-    /// The answer to what is stored now, or gone. In a dry run, to what would be. `None` to go on with the next attempt.
+    /// The answer about the stored or deleted object, in a dry run the one that would be. `None` to go on with the next
+    /// attempt.
     fn done(
         &mut self,
         engine: &Engine,
         stored: Arc<Object>,
     ) -> impl Future<Output = Result<Option<Self::Answer>, Status>> + Send;
 
-    /// Gives back what was reserved for a write that did not happen. An answer, or a refusal, ends the attempts.
+    /// Releases reservations of a write that did not happen. An answer, or a refusal, ends the attempts.
     fn undo(
         &mut self,
         _engine: &Engine,
@@ -63,7 +64,7 @@ pub enum Next<A> {
     Put(Bytes, Attrs),
     Delete,
     Answer(A),
-    /// Another server was quicker with what the write needs besides its key.
+    /// Another server was quicker with the other keys that the write needs.
     Again,
 }
 
@@ -72,10 +73,10 @@ pub struct Swap<'a> {
     pub collection: CollectionId,
     pub key: &'a str,
     pub ttl_seconds: Option<u64>,
-    /// Nothing is written, and the answer is what it would be.
+    /// Nothing is written, and the answer is as if it were.
     pub dry_run: bool,
-    /// Whether the key is not to be there. Of a store that servers share only the commit tells that; and a refusal counts
-    /// at once, be it judged by a state that another server has changed.
+    /// Whether the key must not exist, which only the commit decides on a shared store. A refusal counts at once, even
+    /// if another server has changed the state that it was based on.
     pub is_create: bool,
 }
 
@@ -113,8 +114,8 @@ impl Engine {
                 Ok(Next::Delete) => Change::Delete,
                 Ok(Next::Answer(answer)) => return Ok(Some(answer)),
                 Ok(Next::Again) => continue,
-                // A write that was not answered may have happened: tried again, it would stand in its own way. A
-                // webhook that has refused is not asked twice.
+                // A write without an answer may have happened, and would conflict with its own retry. A webhook that
+                // has refused is not called twice.
                 Err(status) if is_current || status.code >= 500 || status.foreign.is_some() => {
                     return Err(status);
                 }
@@ -142,7 +143,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// Commits a change of what was found, once.
+    /// Commits a change of the current value, once.
     async fn swap<U: UpdateFn>(
         &self,
         swap: &Swap<'_>,
@@ -153,7 +154,7 @@ impl Engine {
         if swap.dry_run {
             return Ok(rehearsed(swap.key, current, change));
         }
-        // A write that changes nothing is none: no revision, no event. But one that encrypts with another key is.
+        // A write without a change makes no revision and no event, unless it encrypts with another key.
         if let (Change::Put { value, .. }, Some(current)) = (&change, &current)
             && *value == current.value
             && !self.store.is_stale(current)
@@ -224,7 +225,7 @@ impl<F: FnMut(&mut Value) -> Result<(), Status> + Send> UpdateFn for Rewrite<'_,
 }
 
 impl Engine {
-    /// Changes a stored object as the server itself does: neither admission nor the rules of updates are asked.
+    /// Changes a stored object for the server itself, without admission and the rules of updates.
     pub(crate) async fn rewrite(
         &self,
         target: &ObjectRef<'_>,

@@ -8,7 +8,7 @@ use pintle_schema::{decode, encode};
 use pintle_store::{Attrs, CollectionId, Object};
 use std::sync::Arc;
 
-/// A key, and the built-in kind of what is stored under it.
+/// A key, and the built-in kind of the object stored under it.
 pub struct HiddenObject<'a> {
     pub collection: CollectionId,
     pub key: &'a str,
@@ -17,7 +17,7 @@ pub struct HiddenObject<'a> {
 }
 
 impl Engine {
-    /// Stores what `change` makes of what is there. False when it makes nothing of it.
+    /// Stores the result of `change` for the current object. False when there is none.
     pub async fn update_hidden(
         &self,
         hidden: &HiddenObject<'_>,

@@ -17,7 +17,7 @@ pub struct Patch<'a> {
     pub kind: PatchKind,
     pub bytes: &'a [u8],
     pub validation: FieldValidation,
-    /// Of an apply: take over what other managers own.
+    /// For an apply: take over fields that other managers own.
     pub force: bool,
 }
 
@@ -131,7 +131,8 @@ fn patch_json(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> R
     Ok(next)
 }
 
-/// A patched custom resource is still of its kind and version; what it would lose in another version is said too.
+/// Checks that a patched custom resource is still of its kind and version; warns about fields that another version
+/// would lose.
 fn check_type(
     codec: &dyn Codec,
     expected: &GroupVersionKind,
@@ -170,7 +171,7 @@ fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result
     Ok(next)
 }
 
-/// A generic 422: the details of what did not apply stay in the log.
+/// A generic 422: the details of the failure stay in the log.
 fn rejected(why: &str) -> Status {
     Status::new(422, Reason::Invalid, "the server rejected our request due to an error in our request")
         .with_details(Details::default())

@@ -52,7 +52,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Prepares and validates a new version: what an update may not change, the kind's own rules.
+    /// Prepares and validates a new version: immutable fields, the kind's own rules.
     pub(super) fn prepare_update(
         &self,
         target: &ObjectRef<'_>,
@@ -72,7 +72,7 @@ impl Engine {
             _ => served.strategy.prepare_subresource(new, old, &of_kind),
         }
         self.drop_gated(served, new, Some(old));
-        // The generation counts what is wanted, which a status never is.
+        // The generation counts changes of the desired state, not of the status.
         let is_wanted = target.subresource != "status";
         if is_wanted && served.strategy.has_generation() && served.strategy.raises_generation(new, old) {
             meta::set_generation(new, meta::generation(old) + 1);
@@ -101,7 +101,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Shows again what the JSON of the stored type always shows, and rules or patches took away.
+    /// Restores fields that the JSON of the stored type always has, and rules or patches removed.
     pub(crate) fn canonicalize(&self, served: &ServedResource, draft: &mut Value) {
         pintle_schema::decode::canonicalize(&self.api.schema, served.storage_ty, draft);
     }

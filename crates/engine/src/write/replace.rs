@@ -55,7 +55,7 @@ impl<'a, 'c> Replace<'a, 'c> {
         is_store_shared: bool,
         context: &'a mut WriteContext<'c>,
     ) -> Replace<'a, 'c> {
-        // An update that names the version which it replaces has one attempt, unless that is judged or allocated for anew.
+        // An update with a resourceVersion has one attempt, unless it has to be judged or allocated again.
         let is_versioned =
             |body: &Value| parse_uint(meta::resource_version(body)).is_ok_and(|found| found != 0);
         let has_one_attempt = matches!(&source, UpdateSource::Body(body) if is_versioned(body))
@@ -151,7 +151,7 @@ impl UpdateFn for Replace<'_, '_> {
     async fn undo(&mut self, engine: &Engine, error: &CommitError) -> Result<Option<WriteResult>, Status> {
         match (std::mem::replace(&mut self.pending, Pending::Nothing), error) {
             (Pending::Put { reserved, .. }, _) => engine.release(reserved, self.context.now).await,
-            // Somebody else was quicker: the object is gone, which is what came of the update.
+            // Another request was quicker: the object is gone, as the update wants.
             (Pending::Delete { new, .. }, CommitError::Missing) => {
                 let answer = Answer::Tree(engine.shown_as(self.target.served, new)?);
                 return Ok(Some(WriteResult { answer, created: false }));
@@ -176,8 +176,8 @@ impl UpdateFn for Replace<'_, '_> {
 }
 
 impl Replace<'_, '_> {
-    /// The next version of an object, and who manages it. Conversion tells what managers of other versions own, and may
-    /// have to wait: with each answer the proposal is made again.
+    /// The next version of an object, and its managers. Fields of managers in other versions may have to be converted
+    /// by a webhook: with each answer the proposal is made again.
     async fn proposed(&mut self, engine: &Engine, current: &Value) -> Result<Value, Status> {
         let warnings = self.context.warnings.len();
         for _ in 0..CONVERSIONS_MAX {

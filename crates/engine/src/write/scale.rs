@@ -24,7 +24,7 @@ pub enum ScaleSource<'a> {
     Body(Value),
     /// Computes the next scale from the current one.
     Patch(&'a ScaleProposal<'a>),
-    /// Like a patch, but its new scale says who manages it.
+    /// Like a patch, but its new scale has its managers.
     Apply(&'a ScaleProposal<'a>),
 }
 

@@ -18,19 +18,19 @@ pub enum UpdateSource<'a> {
     Body(Value),
     /// Computes the new version from the current one, both in the version of the request.
     Patch(&'a PatchFn<'a>),
-    /// Like a patch, but its new version says who manages it.
+    /// Like a patch, but its new version has its managers.
     Apply(&'a PatchFn<'a>),
     /// Another form of the object, which is changed in the object's place.
     Scale(&'a dyn Scaling),
 }
 
-/// The next version of an object from the current one. `None` in place of the current one: there is none, and the patch
-/// may create it. Texts of warnings go into the list.
+/// The next version of an object from the current one. `None` in place of the current one means that there is none, and
+/// the patch may create it. Warnings go into the list.
 pub type PatchFn<'a> = dyn Fn(Option<&Value>, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
 
 /// The steps of a write through a Scale.
 pub trait Scaling: Sync {
-    /// The scale of an object as it is and as it is to be, each with those who manage it.
+    /// The current and the next scale of an object, each with its managers.
     fn propose(&self, current: &Value, warnings: &mut Vec<String>) -> Result<(Value, Value), Status>;
 
     /// The object with the replicas of its next scale.

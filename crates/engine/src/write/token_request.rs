@@ -12,7 +12,7 @@ use pintle_object::{GroupResource, GroupVersion, GroupVersionKind, Status, Value
 #[derive(Clone, Debug)]
 pub struct TokenTerms {
     pub api_audiences: Vec<String>,
-    /// Zero: there is none.
+    /// Zero: no maximum.
     pub expiration_seconds_max: i64,
 }
 

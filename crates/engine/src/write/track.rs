@@ -27,7 +27,7 @@ impl Engine {
         self.tracked(target, by, context.now, |tracking| track_update(tracking, live, new));
     }
 
-    /// Runs what needs to know how writes to the target are accounted for.
+    /// Calls a function with the tracking of writes to the target.
     pub(crate) fn tracked<R>(
         &self,
         target: &ObjectRef<'_>,
@@ -150,7 +150,7 @@ impl ServedVersions<'_> {
         Ok((ty, shown))
     }
 
-    /// The same resource in another version of its group: managers who wrote through another group are forgotten.
+    /// The same resource in another version of its group: managers that wrote through another group are forgotten.
     fn version(&self, api_version: &str) -> Option<Arc<ServedResource>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         if group != self.served.resource.group {

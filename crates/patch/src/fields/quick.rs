@@ -1,6 +1,7 @@
 //! A quick reader of FieldsV1 in the form that servers write: compact, sorted, nothing but maps. Other texts are left
-//! to the reader that handles all of JSON and reports errors.  Every update of an object reads the fields of all of its
-//! managers, so this is the hot path of managed fields.
+//! to the reader that handles all of JSON and reports errors.
+//!
+//! Every update of an object reads the fields of all of its managers, so this is the hot path of managed fields.
 
 use super::element::Element;
 use super::set::FieldSet;

@@ -24,7 +24,7 @@ pub struct DeleteOptions {
     pub orphan_dependents: Option<bool>,
     pub propagation: Option<Propagation>,
     pub dry_run: bool,
-    /// `ignoreStoreReadErrorWithClusterBreakingPotential`: what cannot be read is deleted all the same.
+    /// `ignoreStoreReadErrorWithClusterBreakingPotential`: unreadable objects are deleted too.
     pub ignores_read_errors: bool,
 }
 
@@ -43,7 +43,7 @@ struct Raw<'a> {
 
 impl DeleteOptions {
     pub fn from_query(query: &Query) -> Result<DeleteOptions, Status> {
-        // An empty precondition in a query is none.
+        // An empty precondition in a query counts as absent.
         let given = |name| query.first(name).filter(|text| !text.is_empty()).map(String::from);
         Raw {
             grace_period_seconds: query.int("gracePeriodSeconds")?,
@@ -75,8 +75,8 @@ impl DeleteOptions {
 }
 
 impl DeleteOptions {
-    /// Refuses what goes not together with the deletion of what cannot be read. Where the feature
-    /// AllowUnsafeMalformedObjectDeletion is off, nobody asks for that.
+    /// Refuses options that cannot be combined with the deletion of unreadable objects. Without the feature
+    /// AllowUnsafeMalformedObjectDeletion that option is ignored.
     pub fn gated(mut self, deletes_unreadable: bool) -> Result<DeleteOptions, Status> {
         self.ignores_read_errors &= deletes_unreadable;
         if !self.ignores_read_errors {

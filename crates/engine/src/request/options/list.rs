@@ -31,8 +31,8 @@ impl ListOptions {
         ListOptions::read_as(query, query.flag("watch").unwrap_or(false), true)
     }
 
-    /// The options of a path that is a watch whatever its query says.
-    /// Without watch lists no watch says how it begins.
+    /// The options of a path that is a watch, whatever its query says. Without watch lists, `sendInitialEvents` is
+    /// refused.
     pub fn read_watch(query: &Query, has_watch_lists: bool) -> Result<ListOptions, Status> {
         ListOptions::read_as(query, true, has_watch_lists)
     }

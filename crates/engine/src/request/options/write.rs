@@ -31,7 +31,7 @@ pub struct WriteOptions {
     /// As given; empty means that the user agent names the manager.
     pub field_manager: String,
     pub field_validation: FieldValidation,
-    /// Whether the field validation was named, and is not what it is without.
+    /// Whether the query names a field validation, even the default one.
     pub has_field_validation: bool,
     /// Of an apply patch: take fields over from other managers.
     pub force: Option<bool>,
