@@ -15,6 +15,9 @@ pub struct Map {
 
 type Entry = (Text, Value);
 
+/// A key of two maps, and its value in the one and in the other.
+pub type Joint<'a> = (&'a str, Option<&'a Value>, Option<&'a Value>);
+
 #[derive(Clone, Debug)]
 enum Entries {
     Few(Vec<Entry>),
@@ -80,7 +83,7 @@ impl Map {
 
     pub fn get(&self, key: &str) -> Option<&Value> {
         let entries = self.chunk(key)?;
-        let index = find(entries, key).ok()?;
+        let index = position(entries, key)?;
         entries.get(index).map(|(_, value)| value)
     }
 
@@ -92,12 +95,12 @@ impl Map {
                 chunks.get_mut(place)?
             }
         };
-        let index = find(entries, key).ok()?;
+        let index = position(entries, key)?;
         entries.get_mut(index).map(|(_, value)| value)
     }
 
     pub fn contains(&self, key: &str) -> bool {
-        self.chunk(key).is_some_and(|entries| find(entries, key).is_ok())
+        self.chunk(key).is_some_and(|entries| position(entries, key).is_some())
     }
 
     /// Sets a key, and returns the value that it had.
@@ -132,12 +135,12 @@ impl Map {
 
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let chunks = match &mut self.entries {
-            Entries::Few(entries) => return find(entries, key).ok().map(|index| entries.remove(index).1),
+            Entries::Few(entries) => return position(entries, key).map(|index| entries.remove(index).1),
             Entries::Many(chunks) => chunks,
         };
         let place = chunk_of(chunks, key);
         let entries = chunks.get_mut(place)?;
-        let index = find(entries, key).ok()?;
+        let index = position(entries, key)?;
         let removed = entries.remove(index).1;
         if entries.is_empty() {
             chunks.remove(place);
@@ -185,6 +188,29 @@ impl Map {
         self.iter().map(|(_, value)| value)
     }
 
+    /// The keys of two maps in their order, each with its value in either.
+    pub fn joined<'a>(&'a self, other: &'a Map) -> impl Iterator<Item = Joint<'a>> {
+        let (mut left, mut right) = (self.iter(), other.iter());
+        let (mut a, mut b) = (left.next(), right.next());
+        std::iter::from_fn(move || {
+            let order = match (a, b) {
+                (None, None) => return None,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((a, _)), Some((b, _))) => order(a.as_bytes(), b.as_bytes()),
+            };
+            let (one, two) = (a.filter(|_| order.is_le()), b.filter(|_| order.is_ge()));
+            if one.is_some() {
+                a = left.next();
+            }
+            if two.is_some() {
+                b = right.next();
+            }
+            let (key, _) = one.or(two)?;
+            Some((key, one.map(|(_, value)| value), two.map(|(_, value)| value)))
+        })
+    }
+
     /// The chunk that has or would have a key.
     fn chunk(&self, key: &str) -> Option<&Vec<Entry>> {
         match &self.entries {
@@ -229,6 +255,15 @@ fn chunk_of(chunks: &[Vec<Entry>], key: &str) -> usize {
     after.saturating_sub(1)
 }
 
+/// The place of a key that is there. Keys of another length need no look at their bytes.
+fn position(entries: &[Entry], key: &str) -> Option<usize> {
+    if entries.len() > SCANNED_MAX {
+        return find(entries, key).ok();
+    }
+    entries.iter().position(|(probe, _)| probe.as_str() == key)
+}
+
+/// The place of a key, or the one where it belongs.
 fn find(entries: &[Entry], key: &str) -> Result<usize, usize> {
     let key = key.as_bytes();
     if entries.len() > SCANNED_MAX {
@@ -329,6 +364,27 @@ impl<K: Into<Text>, V: Into<Value>> FromIterator<(K, V)> for Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn maps_are_joined_by_their_keys() {
+        let map = |keys: &str| Map::from_iter(keys.chars().map(|key| (key.to_string(), 1_i64)));
+        for (one, other, expected) in
+            [("", "", ""), ("ac", "", "a< c<"), ("", "b", "b>"), ("abd", "bce", "a< b= c> d< e>")]
+        {
+            let (one, other) = (map(one), map(other));
+            let joined = one.joined(&other).map(|(key, a, b)| {
+                let sign = if a == b {
+                    '='
+                } else if a.is_some() {
+                    '<'
+                } else {
+                    '>'
+                };
+                format!("{key}{sign}")
+            });
+            assert_eq!(joined.collect::<Vec<_>>().join(" "), expected);
+        }
+    }
 
     #[test]
     fn keys_stay_sorted_and_unique() {

@@ -11,11 +11,11 @@ const BUCKET_NAME: &str = "ancient-changes";
 /// The first manager seen of a version becomes the bucket once a second one of that version goes.
 pub(super) fn cap(managed: &mut Managed) {
     let is_update = |entry: &&Entry| entry.operation == ManagedOperation::Update;
-    let mut updaters: Vec<Entry> = managed.entries.iter().filter(is_update).cloned().collect();
-    let mut count = updaters.len();
+    let mut count = managed.entries.iter().filter(is_update).count();
     if count <= UPDATE_MANAGERS_MAX {
         return;
     }
+    let mut updaters: Vec<Entry> = managed.entries.iter().filter(is_update).cloned().collect();
     updaters.sort_by_cached_key(|entry| (entry.seconds(), entry.identifier()));
     let mut firsts: Vec<Entry> = Vec::new();
     for entry in updaters {

@@ -5,7 +5,6 @@ use crate::fields::FieldSet;
 use crate::go;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, Shape, TypeId};
-use std::cmp::Ordering;
 
 /// Finds unknown fields, wrong types, items without identity, and (unless allowed) duplicate items. `None` when all is
 /// valid; the text is upstream's.
@@ -109,44 +108,19 @@ impl<'a, 'v> CheckWalk<'a, 'v> {
         self.value(ty, other, None);
     }
 
-    /// Both maps are in the order of their keys.
     fn pairs(&mut self, inner: &MapAtom<'a>, map: &'v Map, others: &'v Map) {
-        let (mut map, mut others) = (map.iter(), others.iter());
-        let (mut next, mut other) = (map.next(), others.next());
-        loop {
-            let order = match (next, other) {
-                (None, None) => return,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some((key, _)), Some((other_key, _))) => key.cmp(other_key),
-            };
-            let (one, two) = (next.filter(|_| order.is_le()), other.filter(|_| order.is_ge()));
-            if one.is_some() {
-                next = map.next();
-            }
-            if two.is_some() {
-                other = others.next();
-            }
+        for (key, one, two) in map.joined(others).filter(|(_, one, two)| one != two) {
+            let (ty, is_declared) = inner.child(key);
+            self.path.push(CheckStep::Key(key));
             match (one, two) {
-                (Some((_, one)), Some((_, two))) if one == two => {}
-                (Some((key, one)), two) => self.entry(inner, key, one, two.map(|(_, two)| two)),
-                (None, Some((key, two))) => self.entry(inner, key, two, None),
-                (None, None) => {}
+                _ if !is_declared && inner.values.is_none() => {
+                    self.complain("field not declared in schema".into());
+                }
+                (Some(one), Some(two)) => self.pair(ty, one, two),
+                (one, two) => one.or(two).into_iter().for_each(|value| self.value(ty, value, None)),
             }
+            self.path.pop();
         }
-    }
-
-    fn entry(&mut self, inner: &MapAtom<'a>, key: &'v str, value: &'v Value, other: Option<&'v Value>) {
-        let (ty, is_declared) = inner.child(key);
-        self.path.push(CheckStep::Key(key));
-        match other {
-            _ if !is_declared && inner.values.is_none() => {
-                self.complain("field not declared in schema".into());
-            }
-            Some(other) => self.pair(ty, value, other),
-            None => self.value(ty, value, None),
-        }
-        self.path.pop();
     }
 
     fn items(&mut self, identity: Option<&'a List>, ty: Ty, items: &'v [Value]) {

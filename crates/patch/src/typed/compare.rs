@@ -136,26 +136,15 @@ impl<'a> Walk<'a> {
     }
 
     fn entries(&self, inner: &MapAtom<'a>, old: &Map, new: &Map, out: &mut Comparison) -> Result<(), String> {
-        let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
-        loop {
-            let key = match (left.peek(), right.peek()) {
-                (Some((a, _)), Some((b, _))) => *a.min(b),
-                (Some((a, _)), None) => *a,
-                (None, Some((b, _))) => *b,
-                (None, None) => return Ok(()),
-            };
-            let a = left.next_if(|(name, _)| *name == key).map(|(_, value)| value);
-            let b = right.next_if(|(name, _)| *name == key).map(|(_, value)| value);
-            // Most fields are equal, and need no look at their type.
-            if a == b {
-                continue;
-            }
+        // Most fields are equal, and need no look at their type.
+        for (key, a, b) in old.joined(new).filter(|(_, a, b)| a != b) {
             let mut below = Comparison::default();
             let mark = self.value(inner.child(key).0, a, b, &mut below)?;
             if mark.added || mark.modified || mark.removed || !below.is_same() {
                 out.push(Element::field(key), mark, below);
             }
         }
+        Ok(())
     }
 
     fn items(
