@@ -201,7 +201,8 @@ pub trait Strategy: Send + Sync {
     }
 
     /// All errors of an update of the object itself, the new object's own included. What every update of every
-    /// kind is checked for (`validation::meta::validate_common_update`) has run before, and most kinds repeat it.
+    /// kind is checked for (`validation::meta::validate_common_update`) has run before. Most kinds repeat it, as upstream's
+    /// do: where it found something, that is told again; where it found nothing, nothing is looked at again.
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update(new, old, errors);
     }
