@@ -62,7 +62,7 @@ pub trait Authorizer: Send + Sync {
 
 /// Checks that nobody writes a role or binding that grants rights which they do not hold.
 pub trait Grants: Send + Sync {
-    /// Whether a user may write a role or binding as it is; `old` is null on create.
+    /// Checks that a user may write a role or binding with its rules; `old` is null on create.
     fn confirm(
         &self,
         authorizer: &dyn Authorizer,

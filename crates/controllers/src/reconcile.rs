@@ -5,7 +5,7 @@ use pintle_object::{Map, Value};
 
 /// Hands off a role or binding: `false`.
 const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
-/// Whether the server keeps the spec of a flow schema or priority level.
+/// The annotation that says whether the server keeps the spec of a flow schema or priority level.
 const AUTOUPDATE_SPEC: &str = "apf.kubernetes.io/autoupdate-spec";
 /// Flow schemas and priority levels that are always the server's, whatever their annotation is.
 const MANDATORY: [&str; 2] = ["catch-all", "exempt"];

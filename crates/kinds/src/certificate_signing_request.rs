@@ -87,8 +87,8 @@ impl Strategy for CertificateSigningRequest {
     }
 }
 
-/// Whether a request was approved or denied changes through `approval` only. A decision that is added or taken
-/// away is left for validation to refuse.
+/// Keeps the conditions Approved and Denied, which only `approval` may change. One that is added or removed is left
+/// for validation to refuse.
 fn keep_decisions(new: &mut Value, old: &Value) {
     for kind in ["Approved", "Denied"] {
         let is_kind = |condition: &Value| condition.str_at(&["type"]) == kind;

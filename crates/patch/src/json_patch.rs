@@ -189,7 +189,7 @@ impl Spent {
         Ok(())
     }
 
-    /// Whether a value fits below a container at `depth`.
+    /// Checks that a value fits below a container at `depth`.
     fn nest(&mut self, depth: usize, value: &Value) -> Result<(), PatchError> {
         let mut count = 0;
         let height = height(value, &mut count);

@@ -210,7 +210,7 @@ impl Store {
         matches!(self.backend, Backend::Etcd(_))
     }
 
-    /// Whether the store answers, with the reason if not.
+    /// Checks that the store answers.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         match &self.backend {
             Backend::Embedded(EmbeddedStore { failure, .. }) => failure.get().cloned().map_or(Ok(()), Err),

@@ -4,8 +4,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Starts a thread that serves until it is told to stop, or whoever could tell it is gone. What is still going on then
-/// ends at once.
+/// Starts a thread that serves until it is stopped, or its stopper is dropped. Work that is still going on then ends at
+/// once.
 pub fn serve_until(
     stopped: oneshot::Receiver<()>,
     serving: impl Future<Output = ()> + Send + 'static,

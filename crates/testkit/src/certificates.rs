@@ -70,7 +70,7 @@ impl Authority {
     }
 }
 
-/// A key pair that stands alone: the public key, and the private one.
+/// A key pair without a certificate: the public key, and the private one.
 pub fn key_pair() -> (String, String) {
     let key = key();
     (key.public_key_pem(), key.serialize_pem())

@@ -20,7 +20,7 @@ pub struct ClientAnswer {
 }
 
 impl ClientAnswer {
-    /// The body as JSON; fails the test when it is none.
+    /// The body as JSON; fails the test when it is invalid.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
@@ -92,7 +92,7 @@ impl Client {
         self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// A GET that may find nobody listening.
+    /// A GET of a server that may not be listening.
     pub fn try_get(&self, path: &str) -> Option<ClientAnswer> {
         self.try_send("GET", path, &[], Bytes::new()).ok()
     }

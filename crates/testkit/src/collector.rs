@@ -40,7 +40,7 @@ pub struct Collected {
     pub id: String,
     /// Empty for the first span of a trace.
     pub parent: String,
-    /// 1 for work within the server, 2 for what it serves, 3 for what it asks others.
+    /// 1 for internal work, 2 for served requests, 3 for calls to others.
     pub kind: i32,
     pub attributes: BTreeMap<String, String>,
     /// The names of its events, in order.

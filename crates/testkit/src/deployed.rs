@@ -29,7 +29,7 @@ impl Deployed {
         deployed
     }
 
-    /// The program's output when it is asked for help.
+    /// The program's output for `--help`.
     pub fn help(dir: &Path) -> Output {
         kube_apiserver(dir).arg("--help").output().expect("the pintle binary starts")
     }

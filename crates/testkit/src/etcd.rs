@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// Members on one machine hear from each other at once: whoever is silent is gone.
+/// Short timeouts: members on one machine hear from each other at once.
 const QUICK: [&str; 2] = ["--heartbeat-interval=30", "--election-timeout=300"];
 
 /// Ends etcd with the test, however that ends: the shell waits for the end of its input, which the test holds open.

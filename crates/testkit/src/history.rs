@@ -23,7 +23,7 @@ pub enum Ask {
         at: u64,
         value: u64,
     },
-    /// A write of whatever is there.
+    /// A write of the current version, whichever it is.
     Patch {
         key: u8,
         value: u64,
@@ -82,8 +82,8 @@ pub struct HistoryText {
     pub deleted: BTreeMap<u8, usize>,
 }
 
-/// Decides calls that were not answered by a watch: those that it shows happened, the others did not. Each call that
-/// stays undecided doubles the orders that may have to be tried. Reads that were not answered say nothing.
+/// Decides unanswered calls by a watch: those that it shows happened, the others did not. Each call that stays
+/// undecided doubles the orders that may have to be tried. Unanswered reads are ignored.
 pub fn decide(calls: &mut Vec<TimedCall>, shown: &HistoryText) {
     let mut unanswered = shown.deleted.clone();
     for call in calls.iter() {
@@ -109,7 +109,8 @@ pub fn decide(calls: &mut Vec<TimedCall>, shown: &HistoryText) {
     });
 }
 
-/// Whether there is an order in which the calls can have happened; else the calls around which there is none.
+/// Checks that there is an order in which the calls can have happened; the error has the calls around which there is
+/// none.
 pub fn check(calls: &[TimedCall]) -> Result<(), String> {
     Search::new(calls).run()
 }
@@ -305,7 +306,7 @@ impl<'a> Search<'a> {
                 let count = self.calls.len();
                 return Err(format!("no order was found among {STATES_MAX} states of {count} calls"));
             }
-            // A call ended and could not have happened: what was taken last was not what happened.
+            // A call ended and could not have happened, so the last choice was wrong.
             if self.stack.len() >= longest {
                 (longest, stuck) = (self.stack.len(), self.describe());
             }
@@ -318,8 +319,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// The next call that may have happened first of those that are left, after one that did not. Those that were
-    /// not answered come last: they need not have happened at all.
+    /// The next of the remaining calls that may have happened first, after one that did not. Unanswered ones come last:
+    /// they need not have happened at all.
     fn candidate(&self, after: Option<usize>) -> Option<usize> {
         let is_known = |at: &usize| self.ends.get(self.nodes[*at].call).is_some_and(Option::is_some);
         let begun = |from: usize| {

@@ -67,7 +67,7 @@ pub fn configuration(kind: &str, name: &str, webhooks: &[Value]) -> Value {
     })
 }
 
-/// The response that lets through what a JSON patch makes of an object.
+/// The response that allows a request with a JSON patch.
 pub fn patched(operations: &Value) -> Value {
     json!({"allowed": true, "patchType": "JSONPatch", "patch": STANDARD.encode(operations.to_string())})
 }

@@ -31,7 +31,7 @@ impl Body for FramePart {
         match self.bytes.take() {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None if self.ends => Poll::Ready(None),
-            // Nobody wakes it: its connection is dropped.
+            // It is never woken: its connection is dropped.
             None => Poll::Pending,
         }
     }

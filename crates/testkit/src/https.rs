@@ -42,7 +42,7 @@ impl Https {
         })
     }
 
-    /// Answers with whatever bytes the handler writes.
+    /// Answers with the bytes that the handler writes.
     pub fn start_raw(
         handler: impl Fn(&SeenRequest, &mut dyn Write) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Https {
@@ -105,7 +105,7 @@ fn parse(text: &str) -> Option<SeenRequest> {
     (body.len() >= len.parse().ok()?).then(|| SeenRequest { path: path.into(), head, body: body.into() })
 }
 
-/// A certificate for loopback that is its own authority, in PEM, and what serves with it.
+/// A certificate for loopback that is its own authority, in PEM, and a configuration that serves with it.
 pub(crate) fn self_signed() -> (String, ServerConfig) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec![String::from("127.0.0.1")]).expect("a certificate can be made");

@@ -95,7 +95,7 @@ impl KmsPlugin {
         KmsPlugin { dir, state: Arc::new(Mutex::new(state)), stop: None, thread: None }
     }
 
-    /// Begins to listen; what was encrypted before is still known.
+    /// Begins to listen; earlier encrypted values can still be decrypted.
     pub fn appear(&mut self) {
         let (stop, stopped) = oneshot::channel();
         let (state, path) = (self.state.clone(), self.path());

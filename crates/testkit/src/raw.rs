@@ -26,7 +26,7 @@ impl Raw {
         self.0.flush().await
     }
 
-    /// Reads whatever comes until the text is part of it, or the end.
+    /// Reads until the text is part of the input, or the end.
     pub async fn read_until(&mut self, text: &str) -> String {
         let mut all = Vec::new();
         let mut part = [0; 4096];

@@ -22,7 +22,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// The reason why there is no answer.
 #[derive(Debug)]
 pub enum Lost {
-    /// There was nobody to send the request to.
+    /// The server could not be reached.
     Unsent(Failure),
     /// It may have been carried out.
     Unanswered(Failure),

@@ -47,7 +47,7 @@ pub fn trusting(authority: &str, own: Option<(&str, &str)>) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// The authorities that a server names to clients who have certificates to choose from: each name in DER.
+/// The authorities that a server announces to clients with several certificates: each name in DER.
 pub async fn named_authorities(port: u16) -> Vec<Vec<u8>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let heard = Arc::new(Hints::default());
@@ -64,7 +64,7 @@ pub async fn named_authorities(port: u16) -> Vec<Vec<u8>> {
     heard.0.lock().expect("nobody fails while holding it").clone()
 }
 
-/// Shows no certificate, and keeps what it was asked for.
+/// Presents no certificate, and keeps the announced authorities.
 #[derive(Debug, Default)]
 struct Hints(Mutex<Vec<Vec<u8>>>);
 

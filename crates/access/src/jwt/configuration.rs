@@ -14,7 +14,7 @@ pub struct Configuration {
     pub anonymous: Option<Anonymous>,
 }
 
-/// Whether anonymous users may ask, and on which paths.
+/// The setting of anonymous requests: on or off, and the paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Anonymous {
     pub enabled: bool,

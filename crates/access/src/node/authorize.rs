@@ -58,7 +58,7 @@ struct NodeRequest<'a> {
 }
 
 impl NodeRequest<'_> {
-    /// Whether the node may read the requested object, because a pod on it refers to it.
+    /// Allows the request if a pod on the node refers to its object.
     fn related(&self, what: NodeSource) -> Decision {
         if self.asked.name.is_empty() {
             return no("No Object name found");

@@ -31,7 +31,7 @@ pub fn is_exempt(
     }
 }
 
-/// Whether a user who is not exempt may write a role or binding as it is.
+/// Checks that a user who is not exempt may write a role or binding with its rules.
 pub fn confirm(
     index: &Index,
     user: &User,

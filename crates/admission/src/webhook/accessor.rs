@@ -28,7 +28,7 @@ pub enum SideEffects {
 }
 
 pub struct Webhook {
-    /// Whether it mutates or validates.
+    /// The step: mutating or validating.
     pub step: AdmissionStep,
     pub configuration: String,
     pub name: String,

@@ -55,7 +55,7 @@ struct LastCheck {
 }
 
 impl SeedState {
-    /// Whether values may still be written.
+    /// Checks that values may still be written.
     pub fn check_not_expired(&self) -> Result<(), Failure> {
         let now = SystemTime::now();
         if now <= self.expires {
@@ -103,7 +103,7 @@ impl Plugin {
         }
     }
 
-    /// Whether the plugin is well; its answer holds for a while.
+    /// Checks the plugin's health; the result is reused for a while.
     pub async fn check(&self) -> Result<(), String> {
         let mut checked = self.checked.lock().await;
         if let Some((at, ttl, result)) = &checked.last

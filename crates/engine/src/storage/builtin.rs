@@ -201,7 +201,7 @@ impl BuiltinCodec {
         check_kind(&served.storage, tree.str_at(&["apiVersion"]), tree.str_at(&["kind"]))?;
         tree.remove(&["kind"]);
         tree.remove(&["apiVersion"]);
-        // No API server wrote it, or it would be in protobuf: what they would have filled in is missing.
+        // Not written by an API server, which would write protobuf with defaults: they are missing.
         self.default_stored(served, &mut tree);
         Ok(tree)
     }
@@ -212,7 +212,7 @@ impl BuiltinCodec {
         served.strategy.default(stored);
     }
 
-    /// Shows what the stored version makes of an object: its defaults, and the annotations that stand for its fields.
+    /// Applies the stored version to an object: its defaults, and the annotations for its fields.
     fn default_by_storage(&self, served: &ServedResource, tree: &mut Value) {
         let stored = self.to_storage(served, tree.clone());
         let Ok(mut shown) = stored.and_then(|stored| self.show(served, stored)) else { return };

@@ -80,7 +80,7 @@ impl fmt::Display for EtcdFailure {
     }
 }
 
-/// Whether a call may be sent again when its outcome is unknown.
+/// The calls that may be sent again when their outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Always,

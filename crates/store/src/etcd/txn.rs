@@ -199,7 +199,7 @@ impl EtcdStore {
         call.await.map(|_| ()).map_err(failed)
     }
 
-    /// Whether etcd answers, and is the one that the cache is of.
+    /// Checks that etcd answers, and is the one that the cache follows.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         let key = self.reader.keys.outer("/registry/health");
         let ask = RangeRequest { key, ..RangeRequest::default() };

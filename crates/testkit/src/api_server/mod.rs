@@ -50,13 +50,13 @@ struct ApiServerShared {
 }
 
 impl ApiServer {
-    /// `front` is the authority, in PEM, of those who may say who asks; `own` has signed the server's certificate.
+    /// `front` is the authority, in PEM, of the trusted front proxies; `own` has signed the server's certificate.
     pub fn start(group: &str, front: &str, own: &Pair) -> ApiServer {
         ApiServer::begin(group, Some(front), own)
     }
 
-    /// One that believes everybody about who asks, with an authority of its own, for a Service of the namespace
-    /// `default`.
+    /// A server that trusts every client's headers about users, with an authority of its own, for a Service of the
+    /// namespace `default`.
     pub fn open(service: &str, group: &str) -> (ApiServer, String) {
         let own = Authority::new(&format!("{service}-ca"));
         let pair = own.server(&[&format!("{service}.default.svc")]);
@@ -104,7 +104,7 @@ impl ApiServer {
         self.shared.is_legacy.store(true, Ordering::Relaxed);
     }
 
-    /// Headers of the requests for a path so far, whatever the query.
+    /// Headers of the requests for a path so far, with any query.
     pub fn seen(&self, path: &str) -> Vec<Headers> {
         let seen = self.shared.seen.lock().expect("no request panics with the list");
         seen.iter().filter(|(of, _)| of == path).map(|(_, headers)| Headers(headers.clone())).collect()
@@ -135,14 +135,14 @@ impl Headers {
 }
 
 impl Drop for ApiServer {
-    /// Nobody listens any more when this ends.
+    /// Waits until the server no longer listens.
     fn drop(&mut self) {
         drop(self.stop.take());
         let _ = self.thread.take().map(std::thread::JoinHandle::join);
     }
 }
 
-/// Asks for a certificate of `front`, and lets those in who have none: they are told 401.
+/// Requests a certificate of `front`; clients without one are let in, and get a 401.
 fn config(front: Option<&str>, own: &Pair) -> ServerConfig {
     let certificates = |pem: &str| -> Vec<CertificateDer<'static>> {
         CertificateDer::pem_slice_iter(pem.as_bytes()).map(|one| one.expect("a certificate")).collect()
@@ -219,7 +219,7 @@ fn keep(shared: &ApiServerShared, request: &Request<Incoming>) {
     shared.seen.lock().expect("no request panics with the list").push(head);
 }
 
-/// Becomes a stream that repeats what it is told.
+/// Becomes a stream that echoes its input.
 fn echo(request: Request<Incoming>) -> Response<Body> {
     tokio::spawn(async move {
         let Ok(stream) = hyper::upgrade::on(request).await else { return };

@@ -77,7 +77,7 @@ impl Objects {
         )
     }
 
-    /// Tells all changes from now on.
+    /// Sends all changes from now on.
     fn watch(&self) -> Response<Body> {
         let (sender, events) = unbounded_channel();
         self.lock().watchers.push(sender);

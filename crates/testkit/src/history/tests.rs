@@ -203,7 +203,7 @@ fn what_no_store_can_have_answered_is_refused() {
     }
 }
 
-/// Random histories of a true map, with reads swapped for wrong ones: the checker must tell the two apart.
+/// Random histories of a true map, with reads swapped for wrong ones, which the checker must find.
 #[test]
 fn a_single_wrong_answer_among_many_is_found() {
     let mut random = Random::new(3);

@@ -61,7 +61,7 @@ async fn serve(listener: std::net::TcpListener, acceptor: TlsAcceptor, asked: Ar
     }
 }
 
-/// Answers the requests of a connection; what upgrades it is the last.
+/// Answers the requests of a connection, up to one that upgrades it.
 async fn answer(mut stream: Stream, asked: &Mutex<Vec<String>>) -> Result<()> {
     while let Some(head) = read_head(&mut stream).await? {
         let query = if head.query.is_empty() { String::new() } else { format!("?{}", head.query) };

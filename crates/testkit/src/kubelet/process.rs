@@ -1,4 +1,4 @@
-//! Processes: a command is run on this machine, its streams are those that were opened.
+//! Processes: a command is run on this machine, with the opened streams.
 
 use crate::kubelet::incoming::{Incoming, Opened, Shared};
 use std::io::Result;
@@ -66,7 +66,7 @@ fn failure(why: &str) -> String {
     format!(r#"{{"metadata":{{}},"status":"Failure","message":{why:?}}}"#)
 }
 
-/// Hands a stream's data to a process; what nobody reads is dropped.
+/// Hands a stream's data to a process; unread data is dropped.
 async fn feed(data: Option<Incoming>, mut to: ChildStdin) {
     let Some(mut data) = data else { return };
     while let Some(bytes) = data.recv().await {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 
-/// Data of a stream that waits for whoever reads it.
+/// The number of pieces of a stream that wait for its reader.
 const QUEUE: usize = 16;
 /// The versions of the protocol for processes that it speaks.
 const VERSION: &str = "v4.channel.k8s.io";

@@ -291,7 +291,7 @@ fn uid(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// Whether a text is a UUID in one of its spellings; if not, why, in the words of Go's library.
+/// Checks that a text is a UUID in one of its spellings; the error is in the words of Go's library.
 fn uuid(text: &str) -> Result<(), String> {
     const PREFIX: &str = "urn:uuid:";
     let format = || Err(String::from("invalid UUID format"));
