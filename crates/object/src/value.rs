@@ -103,6 +103,19 @@ impl Value {
         }
     }
 
+    /// Go's `%T` of a value decoded from JSON.
+    pub fn go_type(&self) -> &'static str {
+        match self {
+            Value::Null => "<nil>",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int64",
+            Value::Float(_) => "float64",
+            Value::Text(_) => "string",
+            Value::List(_) => "[]interface {}",
+            Value::Map(_) | Value::Raw(_) => "map[string]interface {}",
+        }
+    }
+
     /// The child of a map, or `None` for an absent key or anything that is not a map.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_map()?.get(key)

@@ -85,16 +85,3 @@ fn separate(index: usize, separator: &str, out: &mut String) {
         out.push_str(separator);
     }
 }
-
-/// Go's `%T` of a value decoded from JSON.
-pub fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int64",
-        Value::Float(_) => "float64",
-        Value::Text(_) => "string",
-        Value::List(_) => "[]interface {}",
-        Value::Map(_) | Value::Raw(_) => "map[string]interface {}",
-    }
-}

@@ -1,12 +1,12 @@
 //! Conversion between the versions of a custom resource by its definition's webhook: one review for a batch of objects,
 //! whose answer is checked as upstream does (apiextensions-apiserver, `pkg/apiserver/conversion`).
 
-use super::converted::{Place, checked};
 use super::metrics::FailureType;
 use crate::engine::Engine;
 use crate::resource::ServedResource;
 use crate::write::conversions::Conversions;
 use bytes::Bytes;
+use pintle_kinds::custom_resource::converted::{Place, checked};
 use pintle_object::{Map, Reason, Status, Value, json};
 use pintle_outbound::{Answer, HookTarget, Hooks};
 use pintle_traces::{enter, event};

@@ -5,7 +5,6 @@
 
 pub(crate) mod codec;
 pub(crate) mod conversion;
-mod converted;
 pub mod converter;
 pub(crate) mod facts;
 pub mod install;

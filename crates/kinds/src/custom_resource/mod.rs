@@ -1,5 +1,6 @@
 //! Custom resources: the strategy of a version of a definition, and its place in the tables (`resource.rs`).
 
+pub mod converted;
 mod path;
 mod resource;
 

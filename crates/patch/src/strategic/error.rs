@@ -55,7 +55,7 @@ pub(super) fn no_merge_key(map: &Map, key: &str) -> StrategicError {
 pub(super) fn bad_type(expected: ValueKind, actual: &Value) -> StrategicError {
     let actual = match actual {
         Value::Null => "%!s(<nil>)",
-        other => go::type_name(other),
+        other => other.go_type(),
     };
     StrategicError::other(format!("expected a {}, but received a {actual}", expected.go_name()))
 }
@@ -64,7 +64,7 @@ pub(super) fn bad_type(expected: ValueKind, actual: &Value) -> StrategicError {
 pub(super) fn bad_patch_type(directive: Value, mut map: Map) -> StrategicError {
     let shown = match &directive {
         Value::Text(text) => text.to_string(),
-        other => format!("%!s({}={})", go::type_name(other), go::text(other)),
+        other => format!("%!s({}={})", other.go_type(), go::text(other)),
     };
     map.insert(crate::strategic::directive::DIRECTIVE, directive);
     let map = go::text(&Value::Map(map));

@@ -154,7 +154,7 @@ impl<'a, 'v> CheckWalk<'a, 'v> {
                 self.complain(format!("expected boolean, got {}", shown(value)));
             }
             Shape::Int32 | Shape::Int64 | Shape::Double if !is_number(value) => {
-                self.complain(format!("expected numeric (int or float), got {}", go::type_name(value)));
+                self.complain(format!("expected numeric (int or float), got {}", value.go_type()));
             }
             Shape::IntOrString | Shape::Quantity => {
                 if matches!(value, Value::List(_) | Value::Map(_) | Value::Raw(_)) {

@@ -1,11 +1,10 @@
 //! Checks the changes of a conversion webhook, and restores the fields that it may not change.
 
-use pintle_kinds::validation::meta;
+use crate::validation::meta;
 use pintle_object::{FieldErrors, Map, Path, Value, json};
-use pintle_patch::go::type_name;
 
 /// The part of an answer that is wrong.
-pub(crate) enum Place {
+pub enum Place {
     /// The object, or its metadata; said after "returned invalid".
     Object(String),
     /// The document as such.
@@ -13,7 +12,7 @@ pub(crate) enum Place {
 }
 
 /// A converted object with the metadata of the original, but for labels and annotations, which conversion may change.
-pub(crate) fn checked(original: &Value, mut converted: Value, to: &str) -> Result<Value, Place> {
+pub fn checked(original: &Value, mut converted: Value, to: &str) -> Result<Value, Place> {
     let text = |object: &Value, path: &[&str]| object.str_at(path).to_string();
     if text(&converted, &["kind"]).is_empty() {
         let shown = json::to_string(&converted);
@@ -48,7 +47,7 @@ fn restored(original: &Value, converted: &Value) -> Result<Map, String> {
         None => return Err(String::from("missing metadata in converted object")),
         Some(Value::Map(map)) => map,
         Some(other) => {
-            return Err(format!("invalid metadata of type {} in converted object", type_name(other)));
+            return Err(format!("invalid metadata of type {} in converted object", other.go_type()));
         }
     };
     let mut metadata = original.map_at(&["metadata"]).cloned().unwrap_or_default();
@@ -60,12 +59,12 @@ fn restored(original: &Value, converted: &Value) -> Result<Map, String> {
             }
             Some(Value::Map(entries)) => entries,
             Some(other) => {
-                let ty = type_name(other);
+                let ty = other.go_type();
                 return Err(format!("invalid metadata.{field} of type {ty} in converted object"));
             }
         };
         if let Some((key, other)) = entries.iter().find(|(_, value)| value.as_str().is_none()) {
-            let ty = type_name(other);
+            let ty = other.go_type();
             return Err(format!("metadata.{field}[{key}] must be a string, but is {ty} in converted object"));
         }
         let changed = metadata.get(field).and_then(Value::as_map) != Some(entries);
