@@ -3,10 +3,11 @@
 
 use crate::request::Request;
 use crate::resolve::CONNECTING;
-use hyper::header;
+use hyper::{Method, header};
 use pintle_object::{RequestInfo, Verb};
 
 const APPLY: &str = "application/apply-patch+yaml";
+const OTHER: &str = "other";
 
 /// The labels of a request about a resource.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ impl Labels<'_> {
     /// The labels of all requests that resolve to nothing: they are counted together, so that no client can make
     /// series.
     pub const OTHER: Labels<'static> =
-        Labels { group: "", resource: "", scope: "", subresource: "", verb: "OTHER", version: "" };
+        Labels { group: "", resource: "", scope: "", subresource: "", verb: OTHER, version: "" };
 
     /// Those of a request that resolved.
     pub fn of(request: &Request) -> Labels<'_> {
@@ -54,7 +55,18 @@ fn verb(request: &Request) -> &'static str {
         Verb::Patch => "PATCH",
         Verb::Update => "PUT",
         Verb::Watch => "WATCH",
-        Verb::Proxy | Verb::Other(_) => "OTHER",
+        Verb::Proxy | Verb::Other(_) => method(&request.method),
+    }
+}
+
+/// The label of a method that has no verb of its own, as those of paths that are no resources.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::CONNECT => "CONNECT",
+        Method::GET | Method::HEAD => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        _ => OTHER,
     }
 }
 
@@ -129,6 +141,12 @@ pub fn code(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn methods_without_a_verb_are_told_by_name() {
+        let all = [Method::HEAD, Method::POST, Method::PUT, Method::CONNECT, Method::OPTIONS, Method::TRACE];
+        assert_eq!(all.map(|known| method(&known)), ["GET", "POST", "PUT", "CONNECT", "other", "other"]);
+    }
 
     #[test]
     fn users_are_told_apart_by_what_is_known_everywhere() {
