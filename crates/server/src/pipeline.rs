@@ -167,7 +167,7 @@ fn request(
         method: parts.method,
         version: parts.version,
         authority: parts.uri.authority().cloned(),
-        uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        uri: parts.uri.path_and_query().map_or_else(|| "/".into(), ToString::to_string),
         query,
         audit_id: audit_id(app, &parts.headers),
         headers: parts.headers,

@@ -48,9 +48,8 @@ impl Envelope {
     ) -> Result<(Vec<u8>, KeyTag), Failure> {
         let _span = self.span("TransformFromStorage with envelopeTransformer");
         event("About to decode encrypted object", |_| ());
-        let object = EncryptedObject::decode(data).map_err(|error| {
-            Failure::new(format!("proto: cannot parse invalid wire-format data: {error}"))
-        })?;
+        let object = EncryptedObject::decode(data)
+            .map_err(|_| Failure::new("proto: cannot parse invalid wire-format data"))?;
         event("Decoded encrypted object", |_| ());
         check(&object)?;
         self.plugin.state()?;
