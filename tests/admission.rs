@@ -1,4 +1,4 @@
-//! Admission plugins that are off by default: each is on for a test of its own, and says what upstream's says.
+//! Admission plugins that are off by default: each is on for a test of its own, and answers as upstream's.
 
 use pintle_testkit::{Client, Https, Server};
 use serde_json::{Value, json};
@@ -257,7 +257,7 @@ fn images_are_asked_about_elsewhere() {
     assert_eq!(asked.len(), 2, "what is known is not asked again: {asked:?}");
     let expected = json!({"containers": [{"image": "bad:1"}], "namespace": "default"});
     assert_eq!(asked[0]["spec"], expected);
-    // Containers that come later are asked about too (CVE-2023-2727).
+    // Containers that are added later are reviewed too (CVE-2023-2727).
     let debug = |image: &str| json!({"spec": {"ephemeralContainers": [{"name": "d", "image": image}]}});
     let path = format!("{PODS}/b/ephemeralcontainers");
     assert_eq!(admin.patch("strategic-merge", &path, &debug("bad:2")).status, 403);

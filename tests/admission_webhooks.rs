@@ -1,4 +1,4 @@
-//! Admission webhooks that answer: what they are sent, what becomes of their answers, and what bad ones cost.
+//! Admission webhooks: their requests, the effects of their answers, and bad answers.
 
 use pintle_testkit::hook::{configuration, entry, patched, rule};
 use pintle_testkit::{Client, Etcd, Hook, Https, Server, eventually};
@@ -61,7 +61,7 @@ fn webhooks_change_what_is_written_and_validating_ones_see_it() {
     assert_eq!(made.status, 201, "{made:?}");
     assert_eq!(made.json()["data"], json!({"k": "v", "first": "1", "second": "2"}));
     let requests = hook.requests();
-    // The first is asked again, since the second has changed the object.
+    // The first is called again, since the second has changed the object.
     assert_eq!(requests.len(), 4, "{requests:?}");
     assert_eq!(requests[0]["object"]["data"], json!({"k": "v"}));
     assert_eq!(requests[1]["object"]["data"], json!({"k": "v", "first": "1"}));
@@ -77,7 +77,7 @@ fn webhooks_change_what_is_written_and_validating_ones_see_it() {
     let message = "admission webhook \"deny.example.com\" denied the request: no";
     assert_eq!(refused.json()["message"], message);
     assert_eq!(admin.get(&format!("{MAPS}/b")).status, 404, "what is refused is not stored");
-    // Nobody may refuse changes of admission's own configuration.
+    // No webhook may refuse changes of admission's own configuration.
     assert_eq!(admin.delete(&format!("{VALIDATING}/v")).status, 200);
     assert_eq!(admin.post(MAPS, &bad).status, 201);
 }
@@ -156,7 +156,7 @@ fn deletions_are_asked_about_one_by_one_with_what_goes() {
     assert_eq!(refused.json()["message"], message);
 }
 
-/// Words of the refusal of a create that a webhook with such an answer is asked about.
+/// The refusal of a create by a webhook with such an answer.
 fn refusal(admin: &Client, webhook: Value) -> (u16, String, Duration) {
     configure(admin, MUTATING, "bad", &[webhook]);
     let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! Audit: what is recorded of requests, under kill -9, on full disks and with webhooks that hang.
+//! Audit: the recorded events, also under kill -9, on full disks and with webhooks that hang.
 
 use bytes::Bytes;
 use pintle_testkit::{Client, Server};

@@ -1,4 +1,4 @@
-//! Authentication: tokens are issued, believed while what they rest on stands, and refused afterwards.
+//! Authentication: tokens are issued, valid while the objects that they are bound to exist, and refused afterwards.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -82,7 +82,7 @@ fn becomes<T: PartialEq + std::fmt::Debug>(expected: &T, ask: impl Fn() -> T) {
     }
 }
 
-/// The label of a Secret that tells of its token's last use.
+/// The label of a Secret with the day of its token's last use.
 fn last_used(admin: &Client, name: &str) -> Option<String> {
     let secret = admin.get(&format!("/api/v1/namespaces/default/secrets/{name}")).json();
     secret["metadata"]["labels"]["kubernetes.io/legacy-token-last-used"].as_str().map(String::from)
@@ -157,7 +157,7 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), pem }
     }
 
-    /// Whom the server takes a client of this authority for.
+    /// The user that the server sees for a certificate of this authority.
     fn whoami(&self, server: &Server, name: &str) -> Result<String, u16> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);

@@ -1,4 +1,4 @@
-//! The real kubectl, known by a certificate, by tokens, and by what a credential plugin says.
+//! The real kubectl, with a certificate, with tokens, and with a credential plugin.
 
 use pintle_testkit::{Server, kubectl};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Tokens that others know about: JSON web tokens of an issuer, and what a webhook says. Both are real servers with
-//! TLS, certificates and keys of their own.
+//! Remote authenticators: JSON web tokens of an issuer, and a token webhook. Both are real servers with TLS,
+//! certificates and keys of their own.
 
 use pintle_access::service_account::{Jwk, SigningKey};
 use pintle_testkit::{Client, Https, Server};
@@ -68,7 +68,7 @@ fn jwks(key: &SigningKey) -> Value {
     json!({"keys": [{"kty": "EC", "crv": curve, "kid": key.public().id, "x": encode(x), "y": encode(y)}]})
 }
 
-/// Name and groups of whom a token is, or the code of the refusal.
+/// Name and groups of a token's user, or the code of the refusal.
 fn whoami(server: &Server, token: &str) -> Result<String, u16> {
     let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
     let answer = Client::new(server.port(), Some(token)).post(SELF, &body);

@@ -1,4 +1,4 @@
-//! Authorization: whoever has no rights gets nothing and changes nothing; rights take effect at once.
+//! Authorization: a user without rights can read and change nothing; rights take effect at once.
 
 use bytes::Bytes;
 use pintle_testkit::{Client, Server};

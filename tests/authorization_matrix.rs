@@ -1,16 +1,16 @@
-//! The matrix: every verb on every resource and subresource that discovery tells, custom ones too, is refused to users
-//! without rights in every way of asking, and changes nothing.
+//! The matrix: every verb on every resource and subresource in discovery, custom ones too, is refused to users without
+//! rights in every form of the request, and changes nothing.
 
 use bytes::Bytes;
 use pintle_testkit::{Client, ClientAnswer, Server};
 use serde_json::{Value, json};
 
-/// Resources that everyone who is authenticated may create.
+/// Resources that every authenticated user may create.
 const ABOUT_SELF: [&str; 3] = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"];
 /// Bits of a body that would change every kind of object, if it were let through.
 const BODY: &str = r#"{"metadata":{"name":"x","labels":{"changed":"yes"}},"data":{"changed":"yes"}}"#;
 
-/// A resource or subresource: where it is, and what discovery says can be done to it.
+/// A resource or subresource in discovery, with its path and verbs.
 struct Entry {
     root: String,
     plural: String,
@@ -174,7 +174,7 @@ fn a_user_without_rights_gets_and_changes_nothing() {
     assert_eq!(after.iter().find(is_new), None);
 }
 
-/// Every stored object, but for what the server itself keeps up to date: statuses, and its own leases.
+/// Every stored object, except those that the server itself keeps up to date: statuses, and its own leases.
 fn state(admin: &Client, entries: &[Entry]) -> Vec<Value> {
     let has = |entry: &&Entry, verb: &str| entry.verbs.iter().any(|own| own == verb);
     let listed = entries.iter().filter(|entry| has(entry, "list") && has(entry, "create"));

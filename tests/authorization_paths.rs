@@ -1,4 +1,4 @@
-//! Paths and methods: whatever way a request is written, it does what it was allowed and nothing else.
+//! Paths and methods: a request in any spelling does what was authorized and nothing else.
 
 use crate::custom;
 use bytes::Bytes;
@@ -41,7 +41,7 @@ fn world() -> Server {
     server
 }
 
-/// Everything that somebody without the right might have changed.
+/// Everything that a user without the right might have changed.
 fn stored(admin: &Client, paths: &[&str]) -> Vec<Value> {
     paths.iter().map(|path| admin.get(path).json()["items"].clone()).collect()
 }

@@ -1,4 +1,4 @@
-//! Rights that others decide about: a webhook by flags and by a configuration that changes, and what is asked.
+//! Authorization webhooks, by flags and by a configuration that changes, and their requests.
 
 use bytes::Bytes;
 use pintle_testkit::{Client, Https, Server};
@@ -66,7 +66,7 @@ fn a_webhook_is_asked_after_the_others_and_its_answers_are_remembered() {
     let refused = alice.delete(&format!("{PODS}/p"));
     assert!(refused.status == 403 && refused.text().contains("nothing goes"));
     assert_eq!(alice.get(&format!("{PODS}/p")).status, 403);
-    // Nobody else is asked where the own authorizers decide.
+    // The webhook is not called when the other authorizers decide.
     let before = webhook.asked().len();
     assert_eq!((alice.get("/version").status, server.admin().get(PODS).status), (200, 200));
     assert_eq!(webhook.asked().len(), before);

@@ -83,7 +83,7 @@ fn a_bad_request_line_is_refused() {
     assert_eq!(admin.get("/readyz").status, 200);
 }
 
-/// Labels come from what is served, so that nobody makes as many series as he has names.
+/// Labels come from the served resources, so that no client can make series by its words.
 #[test]
 fn labels_of_metrics_are_not_what_clients_say() {
     let server = Server::start();

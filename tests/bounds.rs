@@ -135,7 +135,7 @@ fn deep_objects_are_not_indented_without_end() {
     assert_eq!(yaml.json(), whole, "what would be indentation alone is JSON, which is YAML");
 }
 
-/// Every store refuses what etcd does not take in one request.
+/// Every store refuses writes that are too large for one request to etcd.
 #[test]
 fn large_objects_are_refused_as_by_etcd() {
     let server = Server::start();

@@ -42,7 +42,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// `None`, and a loud line, where the components are not to be had.
+    /// `None`, and a loud line, where the components are missing.
     fn start() -> Option<Cluster> {
         let found = (component("kube-controller-manager"), component("kube-scheduler"));
         let (Some(manager), Some(scheduler)) = found else {
@@ -132,7 +132,7 @@ fn template(labels: &Value, restarts: &str) -> Value {
     })
 }
 
-/// One cluster for everything: its start is what takes long.
+/// One cluster for all tests, since its start takes long.
 #[test]
 fn real_controllers_and_a_real_scheduler_run_a_cluster() {
     let Some(cluster) = Cluster::start() else { return };

@@ -59,7 +59,7 @@ fn a_head_that_is_slow_after_a_request_is_not_kept() {
     });
 }
 
-/// Those who only connect make room for those who ask.
+/// Connections without a request make room for those with one.
 #[test]
 fn a_crowd_that_asks_nothing_keeps_nobody_out() {
     const CROWD: usize = 1200;

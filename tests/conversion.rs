@@ -124,7 +124,7 @@ fn objects_are_read_and_written_in_any_version() {
     let v1 = admin.get(&format!("{V1}/a")).json();
     assert_eq!((&v1["spec"], &v1["status"]), (&json!({"host": "y"}), &json!({"note": "n"})));
 
-    // A write that changes nothing is none, in whichever version.
+    // A write without a change is not made, in any version.
     let again = admin.patch("merge", &format!("{V2}/a"), &patch).json();
     assert_eq!(again["metadata"]["resourceVersion"], v1["metadata"]["resourceVersion"]);
     assert_eq!(admin.delete(&format!("{V2}/a")).status, 200);

@@ -1,5 +1,5 @@
-//! The server is killed under load, again and again: what was acknowledged is there, of what was not all or nothing,
-//! and a watch that goes on over all restarts tells of every write once, in order.
+//! The server is killed under load, again and again: acknowledged writes are there, of the others all or nothing, and a
+//! watch over all restarts shows every write once, in order.
 //!
 //! `PINTLE_CRASH_CYCLES` and `PINTLE_CRASH_SEED` choose how often, and when.
 
@@ -24,7 +24,7 @@ struct Key {
     session: Session,
     /// The number of the next write.
     next: u64,
-    /// By number; a deletion's answer tells no revision.
+    /// By number; a deletion's answer has no revision.
     acknowledged: BTreeMap<u64, Option<u64>>,
 }
 

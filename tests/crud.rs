@@ -1,4 +1,4 @@
-//! Create, read, change and delete objects, and what is refused.
+//! Create, read, change and delete objects, and refusals.
 
 use pintle_testkit::{Client, Server};
 use serde_json::{Value, json};

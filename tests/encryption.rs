@@ -1,5 +1,4 @@
-//! Encryption at rest, as an operator meets it: what is on disk and in etcd, keys that change or are missing, KMS
-//! plugins.
+//! Encryption at rest for operators: the bytes on disk and in etcd, changed or missing keys, KMS plugins.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! On etcd: what the server answers is the same, and others may serve from it too.
+//! On etcd: the same answers, with several servers on one etcd.
 
 use pintle_testkit::{Etcd, Server};
 use serde_json::json;
@@ -194,7 +194,7 @@ fn two_servers_on_one_etcd_never_hand_out_the_same() {
     assert_eq!(distinct(|service| &service["spec"]["clusterIP"]), 12);
     assert_eq!(distinct(|service| &service["spec"]["ports"][0]["nodePort"]), 12);
 
-    // Addresses that one server gives back the other can give away; those that are taken are refused by both.
+    // Addresses that one server frees can be allocated by the other; those in use are refused by both.
     let (one, other) = (servers[0].admin(), servers[1].admin());
     let (ip, port) = (&made[3]["spec"]["clusterIP"], &made[3]["spec"]["ports"][0]["nodePort"]);
     let mut wanted = body("wanted");
@@ -260,8 +260,8 @@ fn pass(from: io::Result<TcpStream>, to: io::Result<TcpStream>, is_open: &Atomic
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// Nobody can be told of events that etcd has compacted: a watch ends with 410, as upstream's, and a new list
-/// shows how things are.
+/// Events that etcd has compacted are lost: a watch ends with 410, as upstream's, and a new list shows the current
+/// state.
 #[test]
 fn a_watch_that_missed_what_was_compacted_is_gone() {
     let Some(etcd) = Etcd::start() else { return };

@@ -1,5 +1,5 @@
-//! API priority and fairness of a running server: which level a request is of, what becomes of it when the level has no
-//! seat, and what is told of it.
+//! API priority and fairness of a running server: the levels of requests, their treatment without a free seat, and
+//! headers and metrics.
 
 use bytes::Bytes;
 use pintle_testkit::{Client, ClientAnswer, Server, WITHIN, eventually};
@@ -38,7 +38,7 @@ fn schema(name: &str, level: &str) -> Value {
     })
 }
 
-/// The names of the schema and the level that an answer tells of.
+/// The names of the schema and the level in an answer's headers.
 fn names(admin: &Client, answer: &ClientAnswer) -> [String; 2] {
     [("flowschemas", "flowschema"), ("prioritylevelconfigurations", "prioritylevel")].map(
         |(plural, header)| {
@@ -119,7 +119,7 @@ fn who_finds_no_seat_waits_a_part_of_its_time_and_is_told_when_to_come_back() {
     let answer = alice.get(CONFIGMAPS);
     assert_eq!(answer.status, 429);
 
-    // A seat that comes is given to who waits.
+    // A new seat is given to the waiting request.
     let mut grown = level("l", &queues);
     grown["spec"]["limited"]["nominalConcurrencyShares"] = 10.into();
     let path = format!("{GROUP}/prioritylevelconfigurations/l");

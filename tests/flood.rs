@@ -1,4 +1,4 @@
-//! A tenant who sends the worst of every kind at once: health, a kubelet and what was acknowledged stay as they are.
+//! A tenant who sends the worst of every kind at once: health, a kubelet and acknowledged writes are not affected.
 
 use bytes::Bytes;
 use pintle_testkit::{HTTP2_BEGIN, Http2, Raw, Sent, Server, Session, number_from_env};
@@ -52,7 +52,7 @@ const COSTLY: [Attack; 9] = [
     || sent("GET", "/api/v1/namespaces/flood/configmaps?pretty=1", &[]),
 ];
 
-/// Requests whose answers nobody takes.
+/// Requests whose clients do not read the answers.
 const UNTAKEN: [Attack; 5] = [
     || sent("GET", "/api/v1/namespaces/flood/configmaps", &[]),
     || sent("GET", "/api/v1/namespaces/flood/configmaps/large", &[]),

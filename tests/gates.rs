@@ -1,4 +1,4 @@
-//! Feature gates: what is written keeps the fields of those that are on, and loses those of others.
+//! Feature gates: written objects keep the fields of those that are on, and lose those of others.
 
 use pintle_testkit::Server;
 use serde_json::{Value, json};

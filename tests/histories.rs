@@ -73,7 +73,7 @@ impl Client {
         }
     }
 
-    /// The outcome of a call; none where no server could be asked.
+    /// The outcome of a call; none when no server could be reached.
     async fn ask(&mut self, ask: &Ask) -> Option<HistoryOutcome> {
         let path = |key: &u8| format!("{PATH}/k{key}");
         let object = |key: &u8, value: &u64| {
@@ -220,7 +220,7 @@ fn shown(seen: &[Seen]) -> HistoryText {
     shown
 }
 
-/// A watch shows every write once, at its revision; those that were not answered it may.
+/// Checks that a watch shows every write once, at its revision; unanswered writes may be missing.
 fn check_events(shown: &HistoryText, calls: &[TimedCall]) {
     let mut written = shown.written.clone();
     for call in calls {

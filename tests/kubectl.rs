@@ -52,7 +52,7 @@ impl<'a> Kubectl<'a> {
         command
     }
 
-    /// Runs one command line and returns what it printed; fails the test when it fails.
+    /// Runs one command line and returns its output; fails the test when the command fails.
     pub fn run(&self, line: &str) -> String {
         self.run_with(line, "")
     }

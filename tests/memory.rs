@@ -1,4 +1,4 @@
-//! A server whose memory is full refuses what takes much, and others before the system.
+//! A server whose memory is full refuses large requests, of others before the system's.
 
 use pintle_testkit::{Server, WITHIN, eventually};
 

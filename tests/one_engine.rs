@@ -5,7 +5,7 @@ use bytes::Bytes;
 use pintle_testkit::{Client, Server};
 use serde_json::{Value, json};
 
-/// A kind under test: what differs between answers must be one of these texts.
+/// A kind under test: answers may differ in these texts only.
 struct Shape {
     api_version: &'static str,
     kind: &'static str,
@@ -86,7 +86,7 @@ impl Talk<'_> {
     }
 }
 
-/// An answer without what names the kind, and without what differs between any two objects.
+/// An answer without the texts of its kind, and without parts that differ between any two objects.
 fn plain(value: &Value, shape: &Shape) -> Value {
     const UNLIKE: [&str; 7] =
         ["uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generation", "time", "group"];

@@ -1,4 +1,4 @@
-//! Two servers on one etcd, of which one serves what the other does not: requests are passed on, discovery is of both.
+//! Two servers on one etcd that serve different APIs: requests are passed on, discovery is of both.
 
 use bytes::Bytes;
 use pintle_testkit::certificates::{Authority, write};
@@ -11,7 +11,7 @@ const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases
 const OF_ALL: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const OF_ONE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList;profile=nopeer";
 
-/// Certificates of one cluster: what servers show to clients, and to each other.
+/// Certificates of one cluster, for clients and for the other servers.
 fn certificates(dir: &Path) {
     let (own, proxies) = (Authority::new("cluster"), Authority::new("front"));
     own.server(&["kubernetes.default.svc", "localhost"]).write(dir, "serving");
@@ -20,7 +20,7 @@ fn certificates(dir: &Path) {
     write(dir, "front.crt", &proxies.pem());
 }
 
-/// The flags of a server of the cluster, which is told to the others by a name.
+/// The flags of a server of the cluster with a host name.
 fn flags(etcd: &Etcd, dir: &Path, name: &str, port: u16) -> Vec<String> {
     let file = |flag: &str, name: &str| format!("--{flag}={}", dir.join(name).display());
     let own = [
@@ -86,7 +86,7 @@ fn what_one_server_has_all_have() {
     let claims = [("X-Remote-User", "admin"), ("X-Remote-Group", "system:masters")];
     let refused = part.alice().send("GET", JOBS, &claims, Bytes::new());
     assert_eq!(refused.status, 403, "{refused:?}");
-    // A request that was passed on once is answered by the server it came to, be it with nothing.
+    // A request that was passed on once is answered by the next server, even if it cannot serve it.
     let once = [("x-kubernetes-peer-proxied", "true")];
     assert_eq!(other.send("GET", JOBS, &once, Bytes::new()).status, 404);
     assert_eq!(other.get("/apis/batch/v3/namespaces/default/jobs").status, 404);

@@ -1,4 +1,4 @@
-//! Policies and webhooks of the cluster: what is stored of them holds, or is refused in their name.
+//! Policies and webhooks of the cluster: stored ones are in force, and refusals name them.
 
 use pintle_testkit::{Client, Server};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn webhooks_that_cannot_be_reached_refuse_what_they_are_about() {
         let text = "Internal error occurred: failed calling webhook \"deny.example.com\": failed to call webhook: \
                     Post \"https://127.0.0.1:1/x?timeout=10s\": dial tcp 127.0.0.1:1: connect: connection refused";
         assert_eq!(why, text);
-        // Policies are about objects that become selected, and about those that cease to be.
+        // Policies apply to objects that become selected, and to those that cease to be.
         let labelled = json!({"metadata": {"labels": {"a": "b"}}});
         assert_eq!(admin.patch("merge", &format!("{MAPS}/free"), &labelled).status, 500);
         // A rehearsal is refused alike, and another resource is not.
@@ -291,7 +291,7 @@ fn parameters_are_referred_to_by_those_who_may_read_them() {
         let ends = "must have \"get\" permission on all objects of the referenced paramKind (kind=Secret, apiVersion=v1)";
         assert!(why.ends_with(ends), "{why}");
         check(&admin, &policies, &body, 201);
-        // Nothing new is referred to by what keeps the reference.
+        // An unchanged reference needs no new permission.
         let labelled = json!({"metadata": {"labels": {"a": "b"}}});
         assert_eq!(alice.patch("merge", &format!("{policies}/p"), &labelled).status, 200);
         let other = json!({"spec": {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}});
@@ -356,7 +356,7 @@ fn policies_change_what_is_written() {
     let made = admin.post(MAPS, &json!({"metadata": {"name": "a"}})).json();
     let user = made["data"]["by"].as_str().expect("the first change is made").to_owned();
     assert_eq!(made["data"], json!({"by": user, "patched": format!("{user}!")}));
-    // The first policy is asked again, since the second has changed the object.
+    // The first policy runs again, since the second has changed the object.
     assert_eq!(made["metadata"]["labels"], json!({"count": "2"}));
     // A test that finds something else leaves the rest of the patch undone.
     let made = admin.post(MAPS, &json!({"metadata": {"name": "b"}})).json();

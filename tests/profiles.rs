@@ -1,4 +1,4 @@
-//! `/debug/pprof/`: profiles for those who may see them.
+//! `/debug/pprof/`: profiles for authorized users.
 
 use bytes::Bytes;
 use pintle_testkit::Server;

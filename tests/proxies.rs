@@ -1,11 +1,11 @@
-//! Kubelets, Pods and Services that requests lead through to: who cannot be reached, and who must not be.
+//! Proxied requests to kubelets, Pods and Services: unreachable and forbidden addresses.
 
 use pintle_testkit::{Server, free_port};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// A port on which nobody listens.
+/// A port without a listener.
 fn dead_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     listener.local_addr().expect("a bound listener has an address").port()

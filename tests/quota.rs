@@ -22,7 +22,7 @@ fn limit_configmaps(admin: &Client) {
     assert_eq!(put.status, 200, "{put:?}");
 }
 
-/// All servers are asked at once for more than is allowed.
+/// Requests more than is allowed from all servers at once.
 fn rush(servers: &[&Server]) -> Vec<u16> {
     std::thread::scope(|scope| {
         let tasks: Vec<_> = (0..THREADS)
@@ -65,7 +65,7 @@ fn servers_that_share_a_store_share_its_quotas() {
     let (one, other) = (Server::with_flags(&[&flag]), Server::with_flags(&[&flag]));
     limit_configmaps(&one.admin());
     let answers = rush(&[&one, &other]);
-    // A client that was overtaken too often is told so, as upstream tells.
+    // A client that lost too many races gets a conflict, as upstream.
     assert!(answers.iter().all(|status| [201, 403, 409].contains(status)), "{answers:?}");
     let (used, there) = used_and_there(&one.admin());
     assert_eq!(answers.iter().filter(|status| **status == 201).count(), there);

@@ -1,4 +1,4 @@
-//! Which APIs are served, by `--runtime-config` and by the emulated version; and what is said to too many requests.
+//! The served APIs, by `--runtime-config` and by the emulated version; and the refusal of too many requests.
 
 use pintle_testkit::Server;
 use serde_json::json;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Runs a snapshot command; tells whether it succeeded, and what it said.
+/// Runs a snapshot command; returns whether it succeeded, and its output.
 fn snapshot(args: &[&str], data_dir: &Path) -> (bool, String) {
     let mut command = Command::new(pintle_binary());
     let output =
@@ -132,8 +132,8 @@ fn a_cluster_moves_to_etcd_and_back() {
     assert_eq!(everything(&embedded.admin()), before);
 }
 
-/// All objects by their paths, but for their versions, which etcd counts anew, and what a server that starts with keys
-/// of its own adds, and the endpoints that tell where it is.
+/// All objects by their paths, except for versions, which etcd counts anew, objects that a server with keys of its own
+/// adds, and the endpoints with its address.
 fn everything(admin: &Client) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for root in

@@ -1,4 +1,4 @@
-//! Starting, stopping, and what stays.
+//! Starting, stopping, and the state that stays.
 
 use pintle_testkit::Server;
 use serde_json::json;

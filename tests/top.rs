@@ -1,4 +1,4 @@
-//! `/debug/pintle/top` and `pintle top`: who costs a server most.
+//! `/debug/pintle/top` and `pintle top`: the users that cost a server most.
 
 use pintle_testkit::{Client, Server, WITHIN, eventually, pintle_binary};
 use serde_json::Value;

@@ -187,7 +187,7 @@ const DELETED: &[Expected] = &[
     ),
 ];
 
-/// Spans of a trace are within their parents, tell the request's audit, and the server that they are of.
+/// Checks that the spans of a trace lie within their parents, and have the request's audit ID and the server's name.
 fn nested(spans: &[Collected]) {
     let of = |name: &str| spans.iter().find(|span| span.name == name).expect("the span is there");
     let (http, create, store) = (of("POST /api/v1/nodes"), of("Create"), of("Create etcd3"));
@@ -353,7 +353,7 @@ fn calls_to_etcd_are_spans() {
     check(&collector, &trace(2), &[("etcdserverpb.KV/Range", grpc, &["message"])]);
 }
 
-/// The traces and parents that calls were told.
+/// The traces and parents in the headers of calls.
 fn parents(seen: &[Headers]) -> Vec<(String, String)> {
     let told = seen.iter().flat_map(|headers| headers.values("traceparent"));
     told.filter_map(|told| parent_in(&format!("traceparent: {told}"))).collect()

@@ -7,7 +7,7 @@ use std::time::Duration;
 const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
 /// Long enough for events that are there already, or come at once.
 const SHORT: Duration = Duration::from_millis(700);
-/// For what ends by itself.
+/// The time for watches that end by themselves.
 const LONG: Duration = Duration::from_secs(60);
 
 fn object(name: &str) -> Value {

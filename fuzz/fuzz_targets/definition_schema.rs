@@ -1,5 +1,5 @@
-//! Any schema of a definition: judged, and if it may stand, used on an object; what was pruned and defaulted once
-//! stays as it is.
+//! Any schema of a definition: validated, and if it is valid, applied to an object; pruning and defaulting once is the
+//! same as twice.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

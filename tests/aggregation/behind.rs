@@ -1,4 +1,4 @@
-//! Requests that are passed on: who is said to ask, what is streamed, and what becomes a stream of its own.
+//! Requests to aggregated servers: the user in headers, streams, and upgraded connections.
 
 use super::{Front, SERVICES, flunder};
 use bytes::Bytes;

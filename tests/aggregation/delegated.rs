@@ -1,5 +1,5 @@
-//! A server of this kind behind another: it learns whom to trust from the other's ConfigMap, asks it whose tokens are
-//! whose, and whether they may.
+//! A server of this kind behind another: it learns the authorities from the other's ConfigMap, and asks it about tokens
+//! and rights.
 
 use super::{Front, bind, register};
 use base64::Engine as _;

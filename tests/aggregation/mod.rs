@@ -65,7 +65,7 @@ impl Front {
     }
 }
 
-/// Gives a ClusterRole to somebody.
+/// Binds a ClusterRole to a subject.
 fn bind(admin: &Client, role: &str, subject: &Value) {
     let api = "rbac.authorization.k8s.io";
     let mut subject = subject.clone();
@@ -80,7 +80,7 @@ fn bind(admin: &Client, role: &str, subject: &Value) {
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
-/// Says that a group and version is served at a port of this machine, by who has a certificate of `authority`.
+/// Registers an APIService for a server at a port of this machine, with a certificate of `authority`.
 fn register(admin: &Client, name: &str, (group, version): (&str, &str), port: u16, authority: &str) {
     use base64::Engine as _;
     let service = json!({"metadata": {"name": name}, "spec": {

@@ -1,4 +1,4 @@
-//! Servers that hang or are gone: they stay listed, and nobody else waits for them.
+//! Aggregated servers that hang or are gone: they stay listed, and no other request waits for them.
 
 use super::{Front, SERVICES, condition, flunder};
 use crate::kubectl::Kubectl;

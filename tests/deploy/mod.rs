@@ -1,4 +1,4 @@
-//! In kube-apiserver's place: started by its name as others start it, with nothing but what they say.
+//! In kube-apiserver's place: started by its name and with the flags of others.
 
 mod envtest;
 mod kubeadm;

@@ -1,4 +1,4 @@
-//! Creates that admission webhooks are asked about, and creates beside webhooks that are about other things.
+//! Creates with matching admission webhooks, and creates beside webhooks that do not match.
 
 use super::client::{Ask, LoadClient};
 use super::measure::{Figures, hammer};

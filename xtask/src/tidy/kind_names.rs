@@ -1,4 +1,4 @@
-//! Names of kinds: code beyond crates/kinds is about all kinds alike, but for places that are listed here.
+//! Names of kinds: code outside of crates/kinds treats all kinds alike, except for the listed places.
 
 use crate::tidy::files::read;
 use std::collections::BTreeSet;
