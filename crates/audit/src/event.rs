@@ -1,5 +1,6 @@
 //! `Event`: what is recorded of one request, and its form in `audit.k8s.io/v1`, with upstream's order of fields.
 
+use crate::fields::{Fields, MICRO_LEN, key};
 use crate::policy::{AuditStage, Level};
 use crate::source_ips::source_ips;
 use bytes::Bytes;
@@ -8,8 +9,7 @@ use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{Details, RequestInfo, Status, json};
 use std::borrow::Cow;
-use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The longest user agent that is recorded, and the mark of one that is cut.
@@ -49,7 +49,7 @@ impl RequestFields<'_> {
             user_agent: "",
             forwarded_for: "",
             real_ip: "",
-            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            peer: IpAddr::from([127, 0, 0, 1]),
             received,
             is_long_running: false,
         }
@@ -85,12 +85,12 @@ struct Unchanging {
     stage: usize,
     /// The place of the fields of an impersonation.
     impersonation: usize,
+    /// The place of the object as the path names it.
+    object: usize,
     received: [u8; MICRO_LEN],
 }
 
-/// The bytes of a time with microseconds.
-const MICRO_LEN: usize = 27;
-/// Of these, those of its date and second.
+/// The bytes of a time's date and second.
 const SECOND_LEN: usize = 19;
 
 /// Keys and values that the parts of the server add to an event, by their keys. There are few of them.
@@ -187,18 +187,19 @@ impl AuditEvent {
     /// The event of a request before anything else is known of it.
     pub fn new(level: Level, request: &RequestFields<'_>) -> AuditEvent {
         let reference = || ObjectReference { info: request.info.clone(), own: RequestReference::default() };
+        let object = request.info.is_resource.then(reference);
         AuditEvent {
             level,
             impersonated_user: None,
             impersonation_constraint: String::new(),
-            object: request.info.is_resource.then(reference),
             response_status: None,
             request_object: None,
             response_object: None,
             received: request.received,
             annotations: Annotations::default(),
             undecodable: None,
-            unchanging: Unchanging::new(level, request),
+            unchanging: Unchanging::new(level, request, object.as_ref()),
+            object,
         }
     }
 
@@ -216,33 +217,35 @@ impl AuditEvent {
     fn write_with(&self, stage: AuditStage, time: Time, objects: [Option<&[u8]>; 2], out: &mut Vec<u8>) {
         let same = &self.unchanging;
         let (before, rest) = same.bytes.split_at(same.stage);
-        let (before_impersonation, after) = rest.split_at(same.impersonation - same.stage);
+        let (before_impersonation, rest) = rest.split_at(same.impersonation - same.stage);
+        let (after, object) = rest.split_at(same.object - same.impersonation);
         out.extend_from_slice(before);
-        let mut fields = Fields { out, is_first: false };
-        fields.plain("stage", stage.as_str());
+        let mut fields = Fields::more(out);
+        fields.plain(key!("stage"), stage.as_str());
         fields.out.extend_from_slice(before_impersonation);
         if let Some(user) = &self.impersonated_user {
-            fields.map("impersonatedUser", |fields| write_user(user, fields));
+            fields.map(key!("impersonatedUser"), |fields| write_user(user, fields));
         }
         if !self.impersonation_constraint.is_empty() {
-            fields.map("authenticationMetadata", |fields| {
-                fields.text("impersonationConstraint", &self.impersonation_constraint);
+            fields.map(key!("authenticationMetadata"), |fields| {
+                fields.text(key!("impersonationConstraint"), &self.impersonation_constraint);
             });
         }
         fields.out.extend_from_slice(after);
-        if let Some(object) = &self.object {
-            fields.map("objectRef", |fields| object.write(fields));
+        match &self.object {
+            Some(object) if object.own != RequestReference::default() => object.write(&mut fields),
+            _ => fields.out.extend_from_slice(object),
         }
         if let Some(status) = &self.response_status {
-            fields.map("responseStatus", |fields| status.write(fields));
+            fields.map(key!("responseStatus"), |fields| status.write(fields));
         }
         let [request_object, response_object] = objects;
-        fields.raw("requestObject", request_object);
-        fields.raw("responseObject", response_object);
-        fields.digits("requestReceivedTimestamp", &same.received);
-        fields.digits("stageTimestamp", &self.stage_digits(time));
+        fields.raw(key!("requestObject"), request_object);
+        fields.raw(key!("responseObject"), response_object);
+        fields.digits(key!("requestReceivedTimestamp"), &same.received);
+        fields.digits(key!("stageTimestamp"), &self.stage_digits(time));
         if !self.annotations.0.is_empty() {
-            fields.map("annotations", |fields| {
+            fields.map(key!("annotations"), |fields| {
                 for (key, value) in &self.annotations.0 {
                     fields.key(key);
                     json::write_string(fields.out, value);
@@ -264,29 +267,31 @@ impl AuditEvent {
 }
 
 impl Unchanging {
-    fn new(level: Level, request: &RequestFields<'_>) -> Unchanging {
+    fn new(level: Level, request: &RequestFields<'_>, reference: Option<&ObjectReference>) -> Unchanging {
         let mut bytes = Vec::with_capacity(UNCHANGING_BYTES);
         bytes.extend_from_slice(TYPE);
-        let mut fields = Fields { out: &mut bytes, is_first: true };
-        fields.plain("level", level.as_str());
-        fields.text("auditID", request.audit_id);
+        let mut fields = Fields::first(&mut bytes);
+        fields.plain(key!("level"), level.as_str());
+        fields.text(key!("auditID"), request.audit_id);
         let stage = fields.out.len();
-        fields.text("requestURI", request.uri);
-        fields.text("verb", request.info.verb.as_str());
-        fields.map("user", |fields| request.user.iter().for_each(|user| write_user(user, fields)));
+        fields.text(key!("requestURI"), request.uri);
+        fields.text(key!("verb"), request.info.verb.as_str());
+        fields.map(key!("user"), |fields| request.user.iter().for_each(|user| write_user(user, fields)));
         let impersonation = fields.out.len();
-        fields.ips("sourceIPs", &source_ips(request.forwarded_for, request.real_ip, request.peer));
-        fields.given("userAgent", &user_agent(request.user_agent));
-        Unchanging { bytes, stage, impersonation, received: request.received.to_micro_digits() }
+        fields.ips(key!("sourceIPs"), &source_ips(request.forwarded_for, request.real_ip, request.peer));
+        fields.given(key!("userAgent"), &user_agent(request.user_agent));
+        let object = fields.out.len();
+        reference.iter().for_each(|reference| reference.write(&mut fields));
+        Unchanging { bytes, stage, impersonation, object, received: request.received.to_micro_digits() }
     }
 }
 
 fn write_user(user: &User, fields: &mut Fields<'_>) {
-    fields.given("username", &user.name);
-    fields.given("uid", &user.uid);
-    fields.texts("groups", user.groups.iter());
+    fields.given(key!("username"), &user.name);
+    fields.given(key!("uid"), &user.uid);
+    fields.texts(key!("groups"), user.groups.iter());
     if !user.extra.is_empty() {
-        fields.map("extra", |fields| {
+        fields.map(key!("extra"), |fields| {
             for (key, values) in &user.extra {
                 fields.key(key);
                 fields.list(values.iter());
@@ -312,175 +317,59 @@ impl ObjectReference {
 
     fn write(&self, fields: &mut Fields<'_>) {
         let (info, own) = (&self.info, &self.own);
-        fields.given("resource", &info.resource);
-        fields.given("namespace", if info.namespace.is_empty() { &own.namespace } else { &info.namespace });
-        fields.given("name", if info.name.is_empty() { &own.name } else { &info.name });
-        fields.given("uid", &own.uid);
-        fields.given("apiGroup", &info.group);
-        fields.given("apiVersion", &info.version);
-        fields.given("resourceVersion", &own.resource_version);
-        fields.given("subresource", &info.subresource);
+        fields.map(key!("objectRef"), |fields| {
+            fields.given(key!("resource"), &info.resource);
+            fields.given(
+                key!("namespace"),
+                if info.namespace.is_empty() { &own.namespace } else { &info.namespace },
+            );
+            fields.given(key!("name"), if info.name.is_empty() { &own.name } else { &info.name });
+            fields.given(key!("uid"), &own.uid);
+            fields.given(key!("apiGroup"), &info.group);
+            fields.given(key!("apiVersion"), &info.version);
+            fields.given(key!("resourceVersion"), &own.resource_version);
+            fields.given(key!("subresource"), &info.subresource);
+        });
     }
 }
 
 impl ResponseStatus {
     fn write(&self, fields: &mut Fields<'_>) {
-        fields.map("metadata", |_| {});
-        fields.given("status", self.status);
-        fields.given("message", &self.message);
-        fields.given("reason", &self.reason);
+        fields.map(key!("metadata"), |_| {});
+        fields.given(key!("status"), self.status);
+        fields.given(key!("message"), &self.message);
+        fields.given(key!("reason"), &self.reason);
         if let Some(details) = &self.details {
-            fields.map("details", |fields| write_details(details, fields));
+            fields.map(key!("details"), |fields| write_details(details, fields));
         }
         if self.code > 0 {
-            fields.int("code", i64::from(self.code));
+            fields.int(key!("code"), i64::from(self.code));
         }
     }
 }
 
 fn write_details(details: &Details, fields: &mut Fields<'_>) {
-    fields.given("name", &details.name);
-    fields.given("group", &details.group);
-    fields.given("kind", &details.kind);
-    fields.given("uid", &details.uid);
+    fields.given(key!("name"), &details.name);
+    fields.given(key!("group"), &details.group);
+    fields.given(key!("kind"), &details.kind);
+    fields.given(key!("uid"), &details.uid);
     if !details.causes.is_empty() {
-        fields.name("causes");
+        fields.name(key!("causes"));
         fields.out.push(b'[');
         for (index, cause) in details.causes.iter().enumerate() {
             if index > 0 {
                 fields.out.push(b',');
             }
             fields.braces(|fields| {
-                fields.given("reason", &cause.reason);
-                fields.given("message", &cause.message);
-                fields.given("field", &cause.field);
+                fields.given(key!("reason"), &cause.reason);
+                fields.given(key!("message"), &cause.message);
+                fields.given(key!("field"), &cause.field);
             });
         }
         fields.out.push(b']');
     }
     if details.retry_after_seconds > 0 {
-        fields.int("retryAfterSeconds", i64::from(details.retry_after_seconds));
-    }
-}
-
-fn write_ip_v4(ip: Ipv4Addr, out: &mut Vec<u8>) {
-    for (index, octet) in ip.octets().into_iter().enumerate() {
-        if index > 0 {
-            out.push(b'.');
-        }
-        json::write_int(out, octet.into());
-    }
-}
-
-/// Writes the fields of a JSON object one after the other.
-struct Fields<'a> {
-    out: &'a mut Vec<u8>,
-    is_first: bool,
-}
-
-impl Fields<'_> {
-    /// The name of a field; none has anything to escape.
-    fn name(&mut self, name: &'static str) {
-        self.out.extend_from_slice(if std::mem::take(&mut self.is_first) { b"\"" } else { b",\"" });
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
-    }
-
-    /// A key that others chose.
-    fn key(&mut self, key: &str) {
-        if !std::mem::take(&mut self.is_first) {
-            self.out.push(b',');
-        }
-        json::write_string(self.out, key);
-        self.out.push(b':');
-    }
-
-    fn text(&mut self, name: &'static str, text: &str) {
-        self.name(name);
-        json::write_string(self.out, text);
-    }
-
-    /// A text of this crate's own, which has nothing to escape.
-    fn plain(&mut self, name: &'static str, text: &'static str) {
-        self.name(name);
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
-    }
-
-    /// A text that is left out when it is empty.
-    fn given(&mut self, name: &'static str, text: &str) {
-        if !text.is_empty() {
-            self.text(name, text);
-        }
-    }
-
-    fn int(&mut self, name: &'static str, int: i64) {
-        self.name(name);
-        json::write_int(self.out, int);
-    }
-
-    /// A list that is left out when it is empty.
-    fn texts<T: AsRef<str>>(&mut self, name: &'static str, texts: impl ExactSizeIterator<Item = T>) {
-        if texts.len() > 0 {
-            self.name(name);
-            self.list(texts);
-        }
-    }
-
-    fn list<T: AsRef<str>>(&mut self, texts: impl Iterator<Item = T>) {
-        self.out.push(b'[');
-        for (index, text) in texts.enumerate() {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            json::write_string(self.out, text.as_ref());
-        }
-        self.out.push(b']');
-    }
-
-    /// Addresses, as the family that they are of.
-    fn ips(&mut self, name: &'static str, ips: &[IpAddr]) {
-        if ips.is_empty() {
-            return;
-        }
-        self.name(name);
-        for (index, ip) in ips.iter().enumerate() {
-            self.out.extend_from_slice(if index > 0 { b",\"" } else { b"[\"" });
-            match ip.to_canonical() {
-                IpAddr::V4(ip) => write_ip_v4(ip, self.out),
-                // Writing to a vector does not fail.
-                IpAddr::V6(ip) => drop(write!(self.out, "{ip}")),
-            }
-            self.out.push(b'"');
-        }
-        self.out.push(b']');
-    }
-
-    fn raw(&mut self, name: &'static str, document: Option<&[u8]>) {
-        if let Some(document) = document {
-            self.name(name);
-            self.out.extend_from_slice(document.trim_ascii_end());
-        }
-    }
-
-    /// Upstream's MicroTime.
-    fn digits(&mut self, name: &'static str, time: &[u8; MICRO_LEN]) {
-        self.name(name);
-        self.out.push(b'"');
-        self.out.extend_from_slice(time);
-        self.out.push(b'"');
-    }
-
-    fn map(&mut self, name: &'static str, write: impl FnOnce(&mut Fields<'_>)) {
-        self.name(name);
-        self.braces(write);
-    }
-
-    fn braces(&mut self, write: impl FnOnce(&mut Fields<'_>)) {
-        self.out.push(b'{');
-        write(&mut Fields { out: self.out, is_first: true });
-        self.out.push(b'}');
+        fields.int(key!("retryAfterSeconds"), i64::from(details.retry_after_seconds));
     }
 }
 

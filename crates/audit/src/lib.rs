@@ -8,6 +8,7 @@ mod backend;
 mod batch;
 mod counters;
 mod event;
+mod fields;
 mod legacy;
 mod line;
 mod log;
