@@ -7,7 +7,7 @@ use crate::value::Value;
 impl Cost {
     /// The cost of a call that is evaluated; a result that failed counts as one without size.
     pub fn actual(self, given: &[Value<'_>], result: Option<&Value<'_>>) -> u64 {
-        let size = |place: usize| given.get(place).map_or(1, Value::size);
+        let size = |index: usize| given.get(index).map_or(1, Value::size);
         let scan = |size: u64, times: f64| (size as f64 * times * CHARACTER).ceil() as u64;
         let pattern = |text: u64, pattern: u64| {
             let text = ((1.0 + text as f64) * CHARACTER).ceil() as u64;

@@ -47,12 +47,12 @@ impl<'a> Bindings<'a> {
         Self { bound, found, cost: Cell::new(0), depth: Cell::new(0), limit }
     }
 
-    fn of_program(&self, place: usize, name: &str, program: &'a Program) -> Outcome<'a> {
-        if let Some(found) = self.found.borrow().get(place).cloned().flatten() {
+    fn of_program(&self, slot: usize, name: &str, program: &'a Program) -> Outcome<'a> {
+        if let Some(found) = self.found.borrow().get(slot).cloned().flatten() {
             return found;
         }
         // A variable that names itself finds this.
-        self.keep(place, Err(Error::new(format!("composited variable \"{name}\" names itself"))));
+        self.keep(slot, Err(Error::new(format!("composited variable \"{name}\" names itself"))));
         let depth = self.depth.get().saturating_add(program.depth);
         let found = if depth > NESTED_DEPTH_MAX {
             Err(Error::new("variables name each other too deeply"))
@@ -65,18 +65,18 @@ impl<'a> Bindings<'a> {
         };
         let found = found
             .map_err(|why| Error::new(format!("composited variable \"{name}\" fails to evaluate: {why}")));
-        self.keep(place, found.clone());
+        self.keep(slot, found.clone());
         found
     }
 
-    fn keep(&self, place: usize, outcome: Outcome<'a>) {
-        if let Some(known) = self.found.borrow_mut().get_mut(place) {
+    fn keep(&self, slot: usize, outcome: Outcome<'a>) {
+        if let Some(known) = self.found.borrow_mut().get_mut(slot) {
             *known = Some(outcome);
         }
     }
 
-    fn at(&self, place: usize, name: &str) -> Option<Outcome<'a>> {
-        let (_, bound) = self.bound.get(place)?;
+    fn at(&self, slot: usize, name: &str) -> Option<Outcome<'a>> {
+        let (_, bound) = self.bound.get(slot)?;
         Some(match bound {
             Bound::Tree(tree, decl) => Value::of_tree(tree, decl),
             Bound::Optional(None) => Ok(Value::Optional(None)),
@@ -87,7 +87,7 @@ impl<'a> Bindings<'a> {
             Bound::Asked(by, question) => {
                 Ok(Value::Authorizer(Authorizer::of_resource(*by, (*question).clone())))
             }
-            Bound::Program(program) => self.of_program(place, name, program),
+            Bound::Program(program) => self.of_program(slot, name, program),
             Bound::Broken(why) => {
                 Err(Error::new(format!("composited variable \"{name}\" fails to compile: {why}")))
             }
@@ -96,21 +96,21 @@ impl<'a> Bindings<'a> {
 
     fn composed(&self) -> impl Iterator<Item = (usize, &'a str)> {
         let bound: &'a [(&'a str, Bound<'a>)] = self.bound;
-        bound.iter().enumerate().filter_map(|(place, (name, _))| Some((place, name.strip_prefix(COMPOSED)?)))
+        bound.iter().enumerate().filter_map(|(slot, (name, _))| Some((slot, name.strip_prefix(COMPOSED)?)))
     }
 }
 
 impl<'a> Variables<'a> for Bindings<'a> {
     fn find(&self, name: &str) -> Option<Outcome<'a>> {
-        if let Some(place) = self.bound.iter().position(|(known, _)| *known == name) {
-            return self.at(place, name);
+        if let Some(slot) = self.bound.iter().position(|(known, _)| *known == name) {
+            return self.at(slot, name);
         }
         (name == "variables").then_some(Ok(Value::Variables))
     }
 
     fn variable(&self, name: &str) -> Option<Outcome<'a>> {
-        let (place, name) = self.composed().find(|(_, known)| *known == name)?;
-        self.at(place, name)
+        let (slot, name) = self.composed().find(|(_, known)| *known == name)?;
+        self.at(slot, name)
     }
 
     fn variables(&self) -> Vec<&'a str> {

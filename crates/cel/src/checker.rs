@@ -92,8 +92,8 @@ impl Checker<'_> {
 
     fn of(&mut self, expression: &Expr) -> Type {
         let found = self.looked_at(expression);
-        if let Some(place) = self.found.types.get_mut(expression.id) {
-            *place = found.clone();
+        if let Some(slot) = self.found.types.get_mut(expression.id) {
+            *slot = found.clone();
         }
         found
     }
@@ -229,8 +229,8 @@ impl Checker<'_> {
         has_target: bool,
         costs: Vec<Cost>,
     ) {
-        if let (Some(place), Some(function)) = (self.found.calls.get_mut(call.id), function) {
-            *place = Some(Resolved { function, has_target, costs });
+        if let (Some(slot), Some(function)) = (self.found.calls.get_mut(call.id), function) {
+            *slot = Some(Resolved { function, has_target, costs });
         }
     }
 

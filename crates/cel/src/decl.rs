@@ -129,8 +129,8 @@ impl Decl {
     #[must_use]
     pub fn field(&self, escaped: &str) -> Option<&Property> {
         let Shape::Object(properties) = &self.shape else { return None };
-        let place = properties.binary_search_by(|one| one.escaped.as_deref().cmp(&Some(escaped))).ok()?;
-        properties.get(place).filter(|one| one.is_exposed)
+        let index = properties.binary_search_by(|one| one.escaped.as_deref().cmp(&Some(escaped))).ok()?;
+        properties.get(index).filter(|one| one.is_exposed)
     }
 
     /// The declaration of the keys of a map.
@@ -156,12 +156,12 @@ impl Decl {
     pub fn property(&self, name: &str) -> Option<&Property> {
         let Shape::Object(properties) = &self.shape else { return None };
         let escaped = escape(name);
-        let place = properties
+        let index = properties
             .binary_search_by(|one| {
                 (one.escaped.as_deref(), one.name.as_str()).cmp(&(escaped.as_deref(), name))
             })
             .ok()?;
-        properties.get(place)
+        properties.get(index)
     }
 
     /// The type of such values; objects are named by their place.

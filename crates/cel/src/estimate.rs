@@ -127,8 +127,8 @@ impl<'a> Estimator<'a> {
     }
 
     fn set_path(&mut self, of: &Expr, path: SizePath<'a>) {
-        if let Some(place) = self.paths.get_mut(of.id) {
-            *place = path;
+        if let Some(slot) = self.paths.get_mut(of.id) {
+            *slot = path;
         }
     }
 
@@ -176,8 +176,8 @@ impl<'a> Estimator<'a> {
     }
 
     fn set_size(&mut self, of: &Expr, size: Option<Range>) {
-        if let (Some(place), Some(size)) = (self.sizes.get_mut(of.id), size) {
-            *place = Some(size);
+        if let (Some(slot), Some(size)) = (self.sizes.get_mut(of.id), size) {
+            *slot = Some(size);
         }
     }
 
@@ -190,8 +190,8 @@ impl<'a> Estimator<'a> {
     }
 
     fn set_entry(&mut self, of: &Expr, entry: Option<SizeEntry>) {
-        if let (Some(place), Some(entry)) = (self.entries.get_mut(of.id), entry) {
-            *place = Some(entry);
+        if let (Some(slot), Some(entry)) = (self.entries.get_mut(of.id), entry) {
+            *slot = Some(entry);
         }
     }
 
@@ -362,8 +362,8 @@ impl<'a> Estimator<'a> {
     /// The cost of a call besides its arguments, and the size of its result.
     fn own(&mut self, cost: Cost, given: &[&'a Expr]) -> (Range, Option<Range>) {
         let sizes: Vec<Range> = given.iter().map(|one| self.size(one).unwrap_or(UNKNOWN)).collect();
-        let size = |place: usize| sizes.get(place).copied().unwrap_or(UNKNOWN);
-        let number = |place: usize| match given.get(place).and_then(|one| one.as_literal()) {
+        let size = |index: usize| sizes.get(index).copied().unwrap_or(UNKNOWN);
+        let number = |index: usize| match given.get(index).and_then(|one| one.as_literal()) {
             Some(Literal::Int(number)) => Some(u64::try_from(*number).unwrap_or(0)),
             _ => None,
         };

@@ -57,9 +57,9 @@ impl<'a> Machine<'_, 'a> {
                 let found = self.variables.find(name);
                 found.unwrap_or_else(|| Err(Error::new(format!("no such attribute(s): {name}"))))
             }
-            ProgramStep::Local(place) => {
+            ProgramStep::Local(slot) => {
                 self.charge(1)?;
-                self.stack.get(*place).cloned().unwrap_or_else(|| Err(Error::no_overload()))
+                self.stack.get(*slot).cloned().unwrap_or_else(|| Err(Error::no_overload()))
             }
             ProgramStep::Select(of, field) => {
                 let of = self.eval(of)?;
@@ -100,7 +100,7 @@ impl<'a> Machine<'_, 'a> {
             ProgramStep::Map(entries) => self.map(entries),
             ProgramStep::Message(name, fields) => self.message(name, fields),
             ProgramStep::Comprehension(comprehension) => self.comprehension(comprehension),
-            ProgramStep::Grow(place, parts) => self.grow(*place, parts),
+            ProgramStep::Grow(slot, parts) => self.grow(*slot, parts),
             ProgramStep::Constant(step) => {
                 let cost = self.cost;
                 let found = self.eval(step);
@@ -283,11 +283,11 @@ impl<'a> Machine<'_, 'a> {
         if self.is_stopped {
             return init;
         }
-        let place = self.stack.len();
+        let slot = self.stack.len();
         self.stack.push(init);
-        let result = if comprehension.is_bind { Ok(()) } else { self.rounds(comprehension, &range, place) };
+        let result = if comprehension.is_bind { Ok(()) } else { self.rounds(comprehension, &range, slot) };
         let result = result.and_then(|()| self.eval(&comprehension.result));
-        self.stack.truncate(place);
+        self.stack.truncate(slot);
         result
     }
 
@@ -296,7 +296,7 @@ impl<'a> Machine<'_, 'a> {
         &mut self,
         comprehension: &'a ComprehensionStep,
         range: &Value<'a>,
-        place: usize,
+        slot: usize,
     ) -> Result<(), Error> {
         match range {
             Value::List(list) => {
@@ -306,7 +306,7 @@ impl<'a> Machine<'_, 'a> {
                         true => [Some(Ok(Value::Int(index as i64))), Some(item)],
                         false => [Some(item), None],
                     };
-                    if !self.round(comprehension, place, vars)? {
+                    if !self.round(comprehension, slot, vars)? {
                         break;
                     }
                 }
@@ -314,7 +314,7 @@ impl<'a> Machine<'_, 'a> {
             Value::Map(map) => {
                 for (key, value) in map.entries() {
                     let second = comprehension.has_second.then_some(value);
-                    if !self.round(comprehension, place, [Some(Ok(key)), second])? {
+                    if !self.round(comprehension, slot, [Some(Ok(key)), second])? {
                         break;
                     }
                 }
@@ -322,7 +322,7 @@ impl<'a> Machine<'_, 'a> {
             Value::Variables => {
                 for name in self.variables.variables() {
                     let value = self.variables.variable(name).unwrap_or_else(|| Err(Error::no_key(name)));
-                    if !self.round(comprehension, place, [Some(value), None])? {
+                    if !self.round(comprehension, slot, [Some(value), None])? {
                         break;
                     }
                 }
@@ -336,21 +336,21 @@ impl<'a> Machine<'_, 'a> {
     fn round(
         &mut self,
         comprehension: &'a ComprehensionStep,
-        place: usize,
+        slot: usize,
         vars: [Option<Outcome<'a>>; 2],
     ) -> Result<bool, Error> {
         self.stack.extend(vars.into_iter().flatten());
         let goes_on = match &comprehension.condition {
             Some(condition) => !matches!(self.eval(condition), Ok(Value::Bool(false))),
             // Without a condition nothing makes an error good again.
-            None => self.stack.get(place).is_some_and(Result::is_ok),
+            None => self.stack.get(slot).is_some_and(Result::is_ok),
         };
         let found = if goes_on && !self.is_stopped { Some(self.eval(&comprehension.step)) } else { None };
-        self.stack.truncate(place + 1);
+        self.stack.truncate(slot + 1);
         if self.is_stopped {
             return Err(Error::OverLimit);
         }
-        if let (Some(found), Some(accu)) = (found, self.stack.get_mut(place)) {
+        if let (Some(found), Some(accu)) = (found, self.stack.get_mut(slot)) {
             *accu = found;
         }
         Ok(goes_on)
@@ -394,11 +394,11 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    fn grow(&mut self, place: usize, parts: &'a [ProgramStep]) -> Outcome<'a> {
+    fn grow(&mut self, slot: usize, parts: &'a [ProgramStep]) -> Outcome<'a> {
         let given: Result<Vec<_>, _> = parts.iter().map(|part| self.eval(part)).collect();
         let mut given = given?.into_iter();
         self.charge(2)?;
-        let accu = self.stack.get_mut(place).map(|accu| std::mem::replace(accu, Ok(Value::Null)));
+        let accu = self.stack.get_mut(slot).map(|accu| std::mem::replace(accu, Ok(Value::Null)));
         match accu.unwrap_or_else(|| Err(Error::no_overload()))? {
             Value::List(list) => {
                 self.charge(cost::LIST)?;
@@ -494,12 +494,12 @@ fn insert<'a>(
     key: Value<'a>,
     value: Value<'a>,
 ) -> Result<(), Error> {
-    let Some(place) = Key::of(&key) else { return Err(Error::new("unsupported key type")) };
-    if into.contains_key(&place) {
+    let Some(entry) = Key::of(&key) else { return Err(Error::new("unsupported key type")) };
+    if into.contains_key(&entry) {
         let key_text = as_text(&key).map_or_else(|| "key".to_owned(), |text| text.to_string());
         return Err(Error::new(format!("insert failed: key {key_text} already exists")));
     }
-    into.insert(place, (key, value));
+    into.insert(entry, (key, value));
     Ok(())
 }
 
@@ -541,9 +541,9 @@ fn test(of: &Value<'_>, field: &str) -> Result<bool, Error> {
 fn at<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
     match of {
         Value::List(list) => {
-            let place = place(index)?;
-            let found = usize::try_from(place).ok().and_then(|place| list.at(place));
-            found.unwrap_or_else(|| Err(Error::new(format!("index out of bounds: {place}"))))
+            let position = position(index)?;
+            let found = usize::try_from(position).ok().and_then(|position| list.at(position));
+            found.unwrap_or_else(|| Err(Error::new(format!("index out of bounds: {position}"))))
         }
         Value::Map(map) => map.find(index).unwrap_or_else(|| {
             let key_text = as_text(index);
@@ -559,11 +559,13 @@ fn at<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
     }
 }
 
-fn place(index: &Value<'_>) -> Result<i64, Error> {
+fn position(index: &Value<'_>) -> Result<i64, Error> {
     match index {
-        Value::Int(place) => Ok(*place),
-        Value::Uint(place) => i64::try_from(*place).map_err(|_| Error::new("unsigned integer overflow")),
-        Value::Double(place) if place.fract() == 0.0 => Ok(*place as i64),
+        Value::Int(position) => Ok(*position),
+        Value::Uint(position) => {
+            i64::try_from(*position).map_err(|_| Error::new("unsigned integer overflow"))
+        }
+        Value::Double(position) if position.fract() == 0.0 => Ok(*position as i64),
         other => Err(no_index(other)),
     }
 }
@@ -592,7 +594,7 @@ fn no_index(index: &Value<'_>) -> Error {
 
 fn at_optional<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
     let found = match of {
-        Value::List(list) => usize::try_from(place(index)?).ok().and_then(|place| list.at(place)),
+        Value::List(list) => usize::try_from(position(index)?).ok().and_then(|position| list.at(position)),
         Value::Map(map) => map.find(index),
         Value::Optional(Some(inner)) => return at_optional(inner, index),
         Value::Variables => return Err(Error::no_overload()),

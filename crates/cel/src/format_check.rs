@@ -17,25 +17,25 @@ pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
         return None;
     }
     let problem = |at: usize, message: String| Some(Problem { at, message });
-    let mut place = 0;
+    let mut index = 0;
     for part in parts(format) {
-        match (part, items.get(place)) {
+        match (part, items.get(index)) {
             (Ok(FormatPart::Text(_)), _) => {}
-            (_, None) => return problem(call.at, format!("index {place} out of range")),
+            (_, None) => return problem(call.at, format!("index {index} out of range")),
             (Err(error), _) => return problem(call.at, error.to_string()),
             (Ok(FormatPart::Clause(sign, _)), Some((item, _))) => {
                 if let Some((bad, name)) = unfit_part(item, sign, checked) {
                     let error = FormatError::Unfit(sign, name);
                     return problem(bad, format!("error during formatting: {error}"));
                 }
-                place += 1;
+                index += 1;
             }
         }
     }
     let count = items.len();
-    (count > place).then(|| Problem {
+    (count > index).then(|| Problem {
         at: call.at,
-        message: format!("too many arguments supplied to string.format (expected {place}, got {count})"),
+        message: format!("too many arguments supplied to string.format (expected {index}, got {count})"),
     })
 }
 

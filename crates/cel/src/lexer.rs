@@ -145,22 +145,23 @@ fn quoted(source: &[char], at: usize) -> Option<Result<(TokenKind, usize), usize
     let kind = if is_bytes { TokenKind::Bytes } else { TokenKind::Text };
     let is_triple = source.get(start..start + 3).is_some_and(|three| three.iter().all(|&c| c == quote));
     let width = if is_triple { 3 } else { 1 };
-    let mut place = start + width;
+    let mut position = start + width;
     loop {
-        let Some(&c) = source.get(place) else { return Some(Err(place)) };
-        let closes = source.get(place..place + width).is_some_and(|end| end.iter().all(|&c| c == quote));
+        let Some(&c) = source.get(position) else { return Some(Err(position)) };
+        let closes =
+            source.get(position..position + width).is_some_and(|end| end.iter().all(|&c| c == quote));
         if closes {
-            return Some(Ok((kind, place + width)));
+            return Some(Ok((kind, position + width)));
         }
         if !is_triple && matches!(c, '\n' | '\r') {
-            return Some(Err(place));
+            return Some(Err(position));
         }
         if c == '\\' && !is_raw {
-            place += 1;
-            if !source.get(place).is_some_and(|c| "abfnrtvxXuU01234567\\?\"'`".contains(*c)) {
-                return Some(Err(place));
+            position += 1;
+            if !source.get(position).is_some_and(|c| "abfnrtvxXuU01234567\\?\"'`".contains(*c)) {
+                return Some(Err(position));
             }
         }
-        place += 1;
+        position += 1;
     }
 }

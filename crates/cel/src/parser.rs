@@ -33,7 +33,7 @@ const LEVELS: [&[(&str, &str)]; 5] = [
 
 struct Parser {
     tokens: Vec<Token>,
-    place: usize,
+    position: usize,
     depth: usize,
     /// Expressions so far; each has its number.
     count: usize,
@@ -50,14 +50,14 @@ struct Parser {
 pub fn parse(source: &[char], has_bind: bool) -> Result<Option<Tree>, Vec<Problem>> {
     let (tokens, problems) = lexer::tokens(source);
     let mut parser =
-        Parser { tokens, place: 0, depth: 0, count: 0, links: 0, has_bind, problems, is_lost: false };
+        Parser { tokens, position: 0, depth: 0, count: 0, links: 0, has_bind, problems, is_lost: false };
     let tree = parser.expression();
     if parser.links > LINKS_MAX {
         return Ok(None);
     }
     let token = parser.token();
     if token.kind != TokenKind::End {
-        let is_last = parser.tokens.get(parser.place + 1).is_some_and(|next| next.kind == TokenKind::End);
+        let is_last = parser.tokens.get(parser.position + 1).is_some_and(|next| next.kind == TokenKind::End);
         let what = if is_last { "extraneous" } else { "mismatched" };
         parser.report(&token, format!("{what} input '{}' expecting <EOF>", token.text));
     }
@@ -87,22 +87,24 @@ impl Maker for Parser {
 impl Parser {
     fn token(&self) -> Token {
         let last = self.tokens.len() - 1;
-        self.tokens[self.place.min(last)].clone()
+        self.tokens[self.position.min(last)].clone()
     }
 
     fn next(&self) -> Option<&Token> {
-        self.tokens.get(self.place + 1)
+        self.tokens.get(self.position + 1)
     }
 
     fn is(&self, sign: &str) -> bool {
-        self.tokens.get(self.place).is_some_and(|token| token.kind == TokenKind::Sign && token.text == sign)
+        self.tokens
+            .get(self.position)
+            .is_some_and(|token| token.kind == TokenKind::Sign && token.text == sign)
     }
 
     fn advance(&mut self) -> Token {
         let token = self.token();
         self.is_lost = false;
         if token.kind != TokenKind::End {
-            self.place += 1;
+            self.position += 1;
         }
         token
     }
@@ -112,7 +114,7 @@ impl Parser {
         self.links += 1;
         let is_over = self.links > LINKS_MAX;
         if is_over {
-            self.place = self.tokens.len() - 1;
+            self.position = self.tokens.len() - 1;
         }
         is_over
     }
@@ -144,7 +146,7 @@ impl Parser {
             _ => false,
         };
         while !follows(&self.token()) {
-            self.place += 1;
+            self.position += 1;
         }
     }
 
@@ -156,7 +158,7 @@ impl Parser {
         let is_next = self.next().is_some_and(|next| next.kind == TokenKind::Sign && next.text == sign);
         if is_next {
             self.report(&token, format!("extraneous input '{}' expecting '{sign}'", token.text));
-            self.place += 1;
+            self.position += 1;
             self.advance();
         } else if token.kind == TokenKind::End || token.kind == TokenKind::Sign {
             self.report(&token, format!("missing '{sign}' at '{}'", token.text));
@@ -170,7 +172,7 @@ impl Parser {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             let token = self.token();
-            self.place = self.tokens.len() - 1;
+            self.position = self.tokens.len() - 1;
             self.is_lost = true;
             self.depth -= 1;
             let message = format!("expression recursion limit exceeded: {DEPTH_MAX}");
@@ -224,7 +226,7 @@ impl Parser {
                 return self.make(token.at, SyntaxNode::Broken);
             }
             self.report(&token, format!("extraneous input '{}' expecting {FIRSTS}", token.text));
-            self.place += 1;
+            self.position += 1;
         }
         let is_number =
             self.next().is_some_and(|next| matches!(next.kind, TokenKind::Int | TokenKind::Float));
@@ -359,7 +361,7 @@ impl Parser {
             let arguments = self.list(")", ARGUMENTS);
             return self.called(at, name, None, arguments);
         }
-        let rest: Vec<&Token> = self.tokens.iter().skip(self.place).collect();
+        let rest: Vec<&Token> = self.tokens.iter().skip(self.position).collect();
         let parts = rest.chunks(2).take_while(|pair| match pair {
             [dot, part] => dot.kind == TokenKind::Sign && dot.text == "." && part.kind == TokenKind::Ident,
             _ => false,
@@ -368,7 +370,7 @@ impl Parser {
         let brace =
             rest.get(names.len() * 2).filter(|token| token.kind == TokenKind::Sign && token.text == "{");
         if let Some(brace) = brace.map(|brace| brace.at) {
-            self.place += names.len() * 2 + 1;
+            self.position += names.len() * 2 + 1;
             let full = std::iter::once(name).chain(names).collect::<Vec<_>>().join(".");
             return self.message(full, brace);
         }
@@ -433,13 +435,13 @@ impl Parser {
             return self.make(at, SyntaxNode::Call { function, target: None, arguments });
         }
         let of = arguments.remove(0);
-        let place = of.at;
+        let at = of.at;
         match of.node {
             SyntaxNode::Select { of, field, .. } => {
                 self.make(at, SyntaxNode::Select { of, field, is_test: true })
             }
             SyntaxNode::Broken => self.make(at, SyntaxNode::Broken),
-            _ => self.mistake(place, "invalid argument to has() macro".to_owned()),
+            _ => self.mistake(at, "invalid argument to has() macro".to_owned()),
         }
     }
 }

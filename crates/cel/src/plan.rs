@@ -85,7 +85,7 @@ impl<'a> Planner<'a> {
     fn named(&self, name: &str) -> ProgramStep {
         let is_variable = self.checked.uses.iter().any(|used| used == name);
         match self.local(name) {
-            Some(place) => ProgramStep::Local(place),
+            Some(index) => ProgramStep::Local(index),
             None if !is_variable && type_named(name).is_some() => ProgramStep::Type(name.to_owned()),
             None => ProgramStep::Variable(name.to_owned()),
         }
@@ -145,8 +145,8 @@ impl<'a> Planner<'a> {
         };
         let function = resolved.function;
         let has_pattern = matches!(function.name, "matches" | "find" | "findAll");
-        let steps = given.iter().enumerate().map(|(place, one)| match one.as_literal() {
-            Some(Literal::Text(text)) if has_pattern && place == 1 => self.pattern(text),
+        let steps = given.iter().enumerate().map(|(index, one)| match one.as_literal() {
+            Some(Literal::Text(text)) if has_pattern && index == 1 => self.pattern(text),
             _ => self.step(one),
         });
         let steps: Vec<ProgramStep> = steps.collect();

@@ -19,7 +19,7 @@ pub fn report(mut problems: Vec<Problem>, source: &[char]) -> String {
         }
         let before = source.get(..problem.at).unwrap_or(source);
         let line = before.iter().filter(|&&c| c == '\n').count() + 1;
-        let start = before.iter().rposition(|&c| c == '\n').map_or(0, |place| place + 1);
+        let start = before.iter().rposition(|&c| c == '\n').map_or(0, |index| index + 1);
         let column = problem.at - start;
         let rest = source.get(start..).unwrap_or_default();
         let snippet: String =

@@ -21,8 +21,8 @@ impl Substitutions {
     }
 
     fn set(&mut self, param: usize, to: &Type) {
-        if let Some(place) = self.found.get_mut(param) {
-            self.undo.push((param, place.replace(to.clone())));
+        if let Some(slot) = self.found.get_mut(param) {
+            self.undo.push((param, slot.replace(to.clone())));
         }
     }
 
@@ -49,8 +49,8 @@ impl Substitutions {
         let fits = pairs.iter().all(|(a, b)| self.fits(a, b));
         if !fits {
             for (param, before) in std::mem::take(&mut self.undo).into_iter().rev() {
-                if let Some(place) = self.found.get_mut(param) {
-                    *place = before;
+                if let Some(slot) = self.found.get_mut(param) {
+                    *slot = before;
                 }
             }
         }

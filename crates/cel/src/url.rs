@@ -106,12 +106,12 @@ fn split(text: &str, is_request: bool) -> Result<CelUrl, UrlFault> {
 }
 
 fn scheme(text: &str) -> Result<(&str, &str), UrlFault> {
-    for (place, c) in text.char_indices() {
+    for (index, c) in text.char_indices() {
         match c {
             'a'..='z' | 'A'..='Z' => {}
-            '0'..='9' | '+' | '-' | '.' if place > 0 => {}
-            ':' if place == 0 => return Err(UrlFault::NoScheme),
-            ':' => return Ok((text.get(..place).unwrap_or(""), text.get(place + 1..).unwrap_or(""))),
+            '0'..='9' | '+' | '-' | '.' if index > 0 => {}
+            ':' if index == 0 => return Err(UrlFault::NoScheme),
+            ':' => return Ok((text.get(..index).unwrap_or(""), text.get(index + 1..).unwrap_or(""))),
             _ => break,
         }
     }
@@ -124,7 +124,7 @@ fn host_of(host: &str) -> Result<String, UrlFault> {
             Some((_, port)) => port,
             None => return Err(UrlFault::Bracket),
         },
-        None => host.rfind(':').and_then(|place| host.get(place..)).unwrap_or(""),
+        None => host.rfind(':').and_then(|index| host.get(index..)).unwrap_or(""),
     };
     let is_port = port.is_empty()
         || port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
@@ -142,22 +142,22 @@ fn host_of(host: &str) -> Result<String, UrlFault> {
 fn unescaped(text: &str, is_query: bool) -> Result<String, UrlFault> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
-    let mut place = 0;
+    let mut index = 0;
     while let Some(byte) = bytes.next() {
         match byte {
             b'%' => {
                 let digit = |byte: Option<u8>| byte.and_then(|byte| (byte as char).to_digit(16));
                 let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
-                    return Err(UrlFault::Escape(text.chars().skip(place).take(3).collect()));
+                    return Err(UrlFault::Escape(text.chars().skip(index).take(3).collect()));
                 };
                 out.push((high * 16 + low) as u8);
-                place += 3;
+                index += 3;
                 continue;
             }
             b'+' if is_query => out.push(b' '),
             other => out.push(other),
         }
-        place += 1;
+        index += 1;
     }
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

@@ -54,16 +54,16 @@ impl fmt::Display for FormatError {
 fn format<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     let [Value::Text(format), Value::List(list)] = given else { return Err(Error::no_overload()) };
     let mut out = String::new();
-    let mut place = 0;
+    let mut index = 0;
     for part in parts(format) {
         match part {
             Ok(FormatPart::Text(text)) => out.push_str(&text),
             Ok(FormatPart::Clause(sign, precision)) => {
-                out.push_str(&formatted(list, place, sign, precision)?);
-                place += 1;
+                out.push_str(&formatted(list, index, sign, precision)?);
+                index += 1;
             }
             // A missing argument is reported before an invalid clause.
-            Err(_) if place >= list.len() => return Err(out_of_range(place)),
+            Err(_) if index >= list.len() => return Err(out_of_range(index)),
             Err(error) => return Err(Error::new(error.to_string())),
         }
         if out.len() > super::math::TEXT_BYTES_MAX {
@@ -73,12 +73,12 @@ fn format<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     made(out)
 }
 
-fn out_of_range(place: usize) -> Error {
-    Error::new(format!("index {place} out of range"))
+fn out_of_range(index: usize) -> Error {
+    Error::new(format!("index {index} out of range"))
 }
 
-fn formatted(list: &List<'_>, place: usize, sign: char, precision: Option<usize>) -> Result<String, Error> {
-    let value = list.at(place).unwrap_or_else(|| Err(out_of_range(place)))?;
+fn formatted(list: &List<'_>, index: usize, sign: char, precision: Option<usize>) -> Result<String, Error> {
+    let value = list.at(index).unwrap_or_else(|| Err(out_of_range(index)))?;
     let wrong = |error: FormatError| Error::new(format!("error during formatting: {error}"));
     formatted_value(&value, sign, precision).map_err(wrong)
 }
@@ -229,8 +229,8 @@ fn grouped(text: &str) -> String {
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let (minus, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));
     let mut out = String::from(minus);
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -97,7 +97,7 @@ pub fn index<'a>(list: &List<'a>, item: &Value<'a>, from_end: bool) -> Outcome<'
     let items = list.items()?;
     let is_it = |other: &Value<'a>| equal(other, item);
     let found = if from_end { items.iter().rposition(is_it) } else { items.iter().position(is_it) };
-    Ok(Value::Int(found.map_or(-1, |place| place as i64)))
+    Ok(Value::Int(found.map_or(-1, |index| index as i64)))
 }
 
 fn slice<'a>(given: &[Value<'a>]) -> Outcome<'a> {
@@ -148,10 +148,10 @@ fn sort<'a>(list: &Value<'a>, keys: &Value<'a>) -> Outcome<'a> {
             return Err(Error::new("list elements must have the same type"));
         }
     }
-    let mut places: Vec<usize> = (0..items.len()).collect();
-    let key = |place: &usize| keys.get(*place).unwrap_or(&Value::Null);
-    places.sort_by(|a, b| compared(key(a), key(b)).unwrap_or(Ordering::Equal));
-    Ok(Value::list(places.into_iter().filter_map(|place| items.get(place).cloned()).collect()))
+    let mut indices: Vec<usize> = (0..items.len()).collect();
+    let key = |index: &usize| keys.get(*index).unwrap_or(&Value::Null);
+    indices.sort_by(|a, b| compared(key(a), key(b)).unwrap_or(Ordering::Equal));
+    Ok(Value::list(indices.into_iter().filter_map(|index| items.get(index).cloned()).collect()))
 }
 
 fn range<'a>(given: &[Value<'a>]) -> Outcome<'a> {

@@ -137,8 +137,8 @@ impl fmt::Display for AddressError {
 }
 
 fn parse_ip(text: &str) -> Result<IpAddr, AddressError> {
-    let place = text.find(['.', ':', '%']);
-    let kind = place.and_then(|place| text.get(place..=place));
+    let index = text.find(['.', ':', '%']);
+    let kind = index.and_then(|index| text.get(index..=index));
     let why = match kind {
         Some(".") => match text.parse::<Ipv4Addr>() {
             Ok(ip) => return Ok(IpAddr::V4(ip)),

@@ -26,10 +26,10 @@ fn read(given: &[Value<'_>]) -> Result<Result<Version, VersionError>, Error> {
     }
 }
 
-fn number<'a>(given: &[Value<'a>], place: usize) -> Outcome<'a> {
+fn number<'a>(given: &[Value<'a>], index: usize) -> Outcome<'a> {
     match given {
         [Value::Semver(version)] => {
-            let number = version.numbers.get(place).copied().unwrap_or(0);
+            let number = version.numbers.get(index).copied().unwrap_or(0);
             Ok(Value::Int(i64::try_from(number).unwrap_or(i64::MAX)))
         }
         _ => Err(Error::no_overload()),

@@ -57,10 +57,10 @@ fn out_of_range(index: i64) -> Error {
 
 fn char_at<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     let [Value::Text(text), Value::Int(index)] = given else { return Err(Error::no_overload()) };
-    let place = usize::try_from(*index).map_err(|_| out_of_range(*index))?;
-    match text.chars().nth(place) {
+    let position = usize::try_from(*index).map_err(|_| out_of_range(*index))?;
+    match text.chars().nth(position) {
         Some(c) => Ok(Value::text(c.to_string())),
-        None if text.chars().count() == place => Ok(Value::Text(Text::Borrowed(""))),
+        None if text.chars().count() == position => Ok(Value::Text(Text::Borrowed(""))),
         None => Err(out_of_range(*index)),
     }
 }
@@ -80,11 +80,11 @@ fn index<'a>(given: &[Value<'a>], from_end: bool) -> Outcome<'a> {
     if let Some(start) = start.filter(|start| *start < 0 || *start >= count) {
         return Err(out_of_range(start));
     }
-    let byte = |place: i64| byte_at(text, place);
+    let byte = |index: i64| byte_at(text, index);
     let found = match (from_end, start) {
         (false, start) => {
             let from = byte(start.unwrap_or(0));
-            text.get(from..).and_then(|rest| rest.find(&**part)).map(|place| place + from)
+            text.get(from..).and_then(|rest| rest.find(&**part)).map(|index| index + from)
         }
         (true, None) => text.rfind(&**part),
         (true, Some(start)) => {
@@ -92,14 +92,14 @@ fn index<'a>(given: &[Value<'a>], from_end: bool) -> Outcome<'a> {
             text.get(..end).and_then(|rest| rest.rfind(&**part))
         }
     };
-    let before = found.and_then(|place| text.get(..place));
+    let before = found.and_then(|index| text.get(..index));
     Ok(Value::Int(before.map_or(-1, |before| before.chars().count() as i64)))
 }
 
 /// The byte offset of a character; the end of the text if it has fewer.
-fn byte_at(text: &str, place: i64) -> usize {
-    let place = usize::try_from(place).unwrap_or(0);
-    text.char_indices().nth(place).map_or(text.len(), |(byte, _)| byte)
+fn byte_at(text: &str, index: i64) -> usize {
+    let index = usize::try_from(index).unwrap_or(0);
+    text.char_indices().nth(index).map_or(text.len(), |(byte, _)| byte)
 }
 
 fn join<'a>(given: &[Value<'a>]) -> Outcome<'a> {
@@ -109,9 +109,9 @@ fn join<'a>(given: &[Value<'a>]) -> Outcome<'a> {
         _ => return Err(Error::no_overload()),
     };
     let mut joined = String::new();
-    for (place, item) in list.items()?.iter().enumerate() {
+    for (index, item) in list.items()?.iter().enumerate() {
         let Value::Text(text) = item else { return Err(Error::no_overload()) };
-        if place > 0 {
+        if index > 0 {
             joined.push_str(between);
         }
         joined.push_str(text);
@@ -181,9 +181,9 @@ fn substring<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     if let Some(end) = end.filter(|end| start > *end) {
         return Err(Error::new(format!("invalid substring range. start: {start}, end: {end}")));
     }
-    for place in [Some(start), end].into_iter().flatten() {
-        if place < 0 || place > count {
-            return Err(out_of_range(place));
+    for index in [Some(start), end].into_iter().flatten() {
+        if index < 0 || index > count {
+            return Err(out_of_range(index));
         }
     }
     let (from, to) = (byte_at(text, start), byte_at(text, end.unwrap_or(count)));
