@@ -47,11 +47,11 @@ pub fn check(expression: &Expr, count: usize, scope: &Scope) -> Checked {
         uses: Vec::new(),
     };
     let mut checker = Checker { scope, locals: Vec::new(), known: Substitutions::default(), found };
-    let root = checker.of(expression);
+    let root = checker.type_of(expression);
     let mut found = checker.found;
     found.root = checker.known.resolve(&root, true);
-    for of in &mut found.types {
-        *of = checker.known.resolve(of, true);
+    for ty in &mut found.types {
+        *ty = checker.known.resolve(ty, true);
     }
     found
 }
@@ -73,8 +73,8 @@ impl Checker<'_> {
     }
 
     fn lookup(&mut self, name: &str) -> Option<Type> {
-        if let Some((_, of)) = self.locals.iter().rev().find(|(known, _)| known == name) {
-            return Some(of.clone());
+        if let Some((_, ty)) = self.locals.iter().rev().find(|(known, _)| known == name) {
+            return Some(ty.clone());
         }
         let found = self.scope.lookup(name)?;
         if !self.found.uses.iter().any(|used| used == name) {
@@ -90,7 +90,7 @@ impl Checker<'_> {
         if is_local || name == first { None } else { self.lookup(name) }
     }
 
-    fn of(&mut self, expression: &Expr) -> Type {
+    fn type_of(&mut self, expression: &Expr) -> Type {
         let found = self.looked_at(expression);
         if let Some(slot) = self.found.types.get_mut(expression.id) {
             *slot = found.clone();
@@ -110,7 +110,7 @@ impl Checker<'_> {
                     None => self.undeclared(at, name),
                 },
             },
-            SyntaxNode::Select { of, field, is_test } => {
+            SyntaxNode::Select { operand: ty, field, is_test } => {
                 if let Some(named) =
                     dotted(expression).filter(|_| !is_test).and_then(|name| type_named(&name))
                 {
@@ -119,19 +119,19 @@ impl Checker<'_> {
                 if let Some(found) = dotted(expression).and_then(|name| self.qualified(&name)) {
                     return found;
                 }
-                let found = self.field(at, of, field, false);
+                let found = self.field(at, ty, field, false);
                 if *is_test { Type::Bool } else { found }
             }
             SyntaxNode::Call { function, target, arguments } => {
                 match (function.as_str(), arguments.as_slice()) {
-                    ("_?._", [of, field]) => {
+                    ("_?._", [operand, field]) => {
                         let name = match field.as_literal() {
                             Some(Literal::Text(name)) => name.as_str(),
                             _ => "",
                         };
-                        self.of(field);
+                        self.type_of(field);
                         self.resolved(expression, library::find("_?._"), false, vec![Cost::One]);
-                        self.field(at, of, name, true)
+                        self.field(at, operand, name, true)
                     }
                     _ => self.call(expression, function, target.as_deref(), arguments),
                 }
@@ -139,9 +139,9 @@ impl Checker<'_> {
             SyntaxNode::List(items) => {
                 let mut joined: Option<Type> = None;
                 for (item, is_optional) in items {
-                    let of = self.of(item);
-                    let of = self.item(item.at, of, *is_optional);
-                    joined = Some(self.joined(joined, of));
+                    let ty = self.type_of(item);
+                    let ty = self.item(item.at, ty, *is_optional);
+                    joined = Some(self.joined(joined, ty));
                 }
                 Type::list(joined.unwrap_or_else(|| self.known.fresh()))
             }
@@ -152,24 +152,24 @@ impl Checker<'_> {
     }
 
     /// The type of an item, which may be missing if it is optional.
-    fn item(&mut self, at: usize, of: Type, is_optional: bool) -> Type {
+    fn item(&mut self, at: usize, ty: Type, is_optional: bool) -> Type {
         if !is_optional {
-            return of;
+            return ty;
         }
-        match self.known.resolve(&of, false) {
-            Type::Optional(of) => *of,
+        match self.known.resolve(&ty, false) {
+            Type::Optional(ty) => *ty,
             found if found.is_loose() => Type::Dyn,
             found => self.mismatch(at, &Type::optional(found.clone()), &found),
         }
     }
 
     /// The type of both; `dyn` if that is not one type.
-    fn joined(&mut self, before: Option<Type>, of: Type) -> Type {
+    fn joined(&mut self, before: Option<Type>, ty: Type) -> Type {
         match before {
-            None => of,
+            None => ty,
             Some(before) if before.is_loose() => before,
-            Some(before) if self.known.assign(&before, &of) => {
-                if of.is_loose() || matches!(before, Type::Null) { of } else { before }
+            Some(before) if self.known.assign(&before, &ty) => {
+                if ty.is_loose() || matches!(before, Type::Null) { ty } else { before }
             }
             Some(_) => Type::Dyn,
         }
@@ -178,33 +178,33 @@ impl Checker<'_> {
     fn map(&mut self, entries: &[(Expr, Expr, bool)]) -> Type {
         let (mut keys, mut values): (Option<Type>, Option<Type>) = (None, None);
         for (key, value, is_optional) in entries {
-            let of = self.of(key);
-            keys = Some(self.joined(keys, of));
-            let of = self.of(value);
-            let of = self.item(value.at, of, *is_optional);
-            values = Some(self.joined(values, of));
+            let ty = self.type_of(key);
+            keys = Some(self.joined(keys, ty));
+            let ty = self.type_of(value);
+            let ty = self.item(value.at, ty, *is_optional);
+            values = Some(self.joined(values, ty));
         }
         let key = keys.unwrap_or_else(|| self.known.fresh());
         let value = values.unwrap_or_else(|| self.known.fresh());
         Type::Map(Box::new(key), Box::new(value))
     }
 
-    fn field(&mut self, at: usize, of: &Expr, field: &str, is_optional: bool) -> Type {
-        let of = self.of(of);
-        let of = self.known.resolve(&of, false);
-        let (of, was_optional) = match of {
-            Type::Optional(of) => (*of, true),
-            of => (of, false),
+    fn field(&mut self, at: usize, operand: &Expr, field: &str, is_optional: bool) -> Type {
+        let ty = self.type_of(operand);
+        let ty = self.known.resolve(&ty, false);
+        let (ty, was_optional) = match ty {
+            Type::Optional(ty) => (*ty, true),
+            ty => (ty, false),
         };
-        let found = match &of {
-            Type::Map(_, of) => (**of).clone(),
-            Type::Struct(of) => match of.fields.get(field) {
+        let found = match &ty {
+            Type::Map(_, ty) => (**ty).clone(),
+            Type::Struct(ty) => match ty.fields.get(field) {
                 Some(found) => found.clone(),
-                None if of.is_open => Type::Unknown,
+                None if ty.is_open => Type::Unknown,
                 None => self.problem(at, format!("undefined field '{field}'")),
             },
             Type::Param(_) => {
-                self.known.assign(&Type::Dyn, &of);
+                self.known.assign(&Type::Dyn, &ty);
                 Type::Dyn
             }
             Type::Unknown => Type::Unknown,
@@ -241,11 +241,11 @@ impl Checker<'_> {
 
     fn call(&mut self, call: &Expr, name: &str, target: Option<&Expr>, arguments: &[Expr]) -> Type {
         let mut given: Vec<(usize, Type)> =
-            arguments.iter().map(|argument| (argument.at, self.of(argument))).collect();
+            arguments.iter().map(|argument| (argument.at, self.type_of(argument))).collect();
         let qualified = target.and_then(dotted).and_then(|prefix| self.function(&format!("{prefix}.{name}")));
         let target = target.filter(|_| qualified.is_none());
         if let Some(target) = target {
-            given.insert(0, (target.at, self.of(target)));
+            given.insert(0, (target.at, self.type_of(target)));
         }
         let Some(function) = qualified.or_else(|| self.function(name)) else {
             return self.undeclared(call.at, name);
@@ -260,9 +260,9 @@ impl Checker<'_> {
     fn logic(&mut self, call: &Expr, function: &'static Function, given: &[(usize, Type)]) -> Type {
         self.resolved(call, Some(function), false, vec![Cost::Logic]);
         let mut found = Type::Bool;
-        for (at, of) in given {
-            if !self.known.assign(of, &Type::Bool) {
-                found = self.mismatch(*at, &Type::Bool, of);
+        for (at, ty) in given {
+            if !self.known.assign(ty, &Type::Bool) {
+                found = self.mismatch(*at, &Type::Bool, ty);
             }
         }
         found
@@ -282,8 +282,8 @@ impl Checker<'_> {
                 continue;
             }
             let fresh: Vec<Type> = (0..overload.params).map(|_| self.known.fresh()).collect();
-            let takes: Vec<Type> = overload.takes.iter().map(|of| instance(of, &fresh)).collect();
-            let pairs: Vec<(&Type, &Type)> = given.iter().map(|(_, of)| of).zip(&takes).collect();
+            let takes: Vec<Type> = overload.takes.iter().map(|ty| instance(ty, &fresh)).collect();
+            let pairs: Vec<(&Type, &Type)> = given.iter().map(|(_, ty)| ty).zip(&takes).collect();
             if !self.known.all(&pairs) {
                 continue;
             }
@@ -292,7 +292,7 @@ impl Checker<'_> {
             found = Some(match found {
                 None => gives,
                 Some(before) if before.is_loose() || before.is_same(&gives) => before,
-                Some(_) if given.iter().any(|(_, of)| of.is_unknown()) => Type::Unknown,
+                Some(_) if given.iter().any(|(_, ty)| ty.is_unknown()) => Type::Unknown,
                 Some(_) => Type::Dyn,
             });
         }
@@ -301,9 +301,9 @@ impl Checker<'_> {
     }
 
     fn no_overload(&mut self, at: usize, name: &str, has_target: bool, given: &[(usize, Type)]) -> Type {
-        let names: Vec<String> = given.iter().map(|(_, of)| self.known.resolve(of, true).name()).collect();
+        let names: Vec<String> = given.iter().map(|(_, ty)| self.known.resolve(ty, true).name()).collect();
         let applied = match names.split_first() {
-            Some((of, rest)) if has_target => format!("{of}.({})", rest.join(", ")),
+            Some((ty, rest)) if has_target => format!("{ty}.({})", rest.join(", ")),
             _ => format!("({})", names.join(", ")),
         };
         self.problem(at, format!("found no matching overload for '{name}' applied to '{applied}'"))
@@ -322,7 +322,7 @@ impl Checker<'_> {
             if is_undeclared {
                 break;
             }
-            let found = self.of(value);
+            let found = self.type_of(value);
             let Some((listed, _)) = &known else { continue };
             let Some((_, wanted)) = listed.iter().find(|(name, _)| name == field) else {
                 let found = self.known.resolve(&found, true).name();
@@ -339,29 +339,29 @@ impl Checker<'_> {
             }
         }
         match known {
-            Some((_, of)) => of,
+            Some((_, ty)) => ty,
             None if is_object => Type::message(name),
             None => self.undeclared(at, name),
         }
     }
 
     fn comprehension(&mut self, comprehension: &Comprehension) -> Type {
-        let range = self.of(&comprehension.range);
-        let accu = self.of(&comprehension.init);
+        let range = self.type_of(&comprehension.range);
+        let accu = self.type_of(&comprehension.init);
         let range = self.known.resolve(&range, false);
         let (first, second) = match &range {
-            Type::List(of) if comprehension.second.is_some() => (Type::Int, (**of).clone()),
-            Type::List(of) => ((**of).clone(), Type::Dyn),
-            Type::Map(key, of) => ((**key).clone(), (**of).clone()),
+            Type::List(ty) if comprehension.second.is_some() => (Type::Int, (**ty).clone()),
+            Type::List(ty) => ((**ty).clone(), Type::Dyn),
+            Type::Map(key, ty) => ((**key).clone(), (**ty).clone()),
             Type::Unknown => (Type::Unknown, Type::Unknown),
             Type::Dyn | Type::Error | Type::Param(_) => {
                 self.known.assign(&Type::Dyn, &range);
                 (Type::Dyn, Type::Dyn)
             }
             other => {
-                let of = self.known.resolve(other, true).name();
+                let ty = self.known.resolve(other, true).name();
                 let message = format!(
-                    "expression of type '{of}' cannot be range of a comprehension (must be list, map, or dynamic)"
+                    "expression of type '{ty}' cannot be range of a comprehension (must be list, map, or dynamic)"
                 );
                 self.problem(comprehension.range.at, message);
                 (Type::Error, Type::Error)
@@ -371,13 +371,13 @@ impl Checker<'_> {
         self.locals.push((comprehension.accu.clone(), accu.clone()));
         self.locals.push((comprehension.var.clone(), first));
         self.locals.extend(comprehension.second.clone().map(|name| (name, second)));
-        self.of(&comprehension.condition);
-        let step = self.of(&comprehension.step);
+        self.type_of(&comprehension.condition);
+        let step = self.type_of(&comprehension.step);
         if !self.known.assign(&step, &accu) {
             self.mismatch(comprehension.step.at, &accu, &step);
         }
         self.locals.truncate(count + 1);
-        let result = self.of(&comprehension.result);
+        let result = self.type_of(&comprehension.result);
         self.locals.truncate(count);
         self.known.resolve(&result, false)
     }
@@ -396,9 +396,9 @@ const fn type_of(literal: &Literal) -> Type {
 }
 
 /// A type of a table with its own parameters.
-fn instance(of: &Type, fresh: &[Type]) -> Type {
-    match of {
+fn instance(ty: &Type, fresh: &[Type]) -> Type {
+    match ty {
         Type::Param(number) => fresh.get(*number).cloned().unwrap_or(Type::Dyn),
-        _ => of.with_parts(&mut |part| instance(part, fresh)),
+        _ => ty.with_parts(&mut |part| instance(part, fresh)),
     }
 }

@@ -120,7 +120,7 @@ impl Decl {
     #[must_use]
     pub fn element(&self) -> Option<&Decl> {
         match &self.shape {
-            Shape::List(_, of) | Shape::Map(of, _) => Some(of),
+            Shape::List(_, inner) | Shape::Map(inner, _) => Some(inner),
             _ => None,
         }
     }
@@ -146,7 +146,7 @@ impl Decl {
     #[must_use]
     pub fn selected(&self, escaped: &str) -> Option<&Decl> {
         match &self.shape {
-            Shape::Map(of, keys) if keys.are_fields => Some(of),
+            Shape::Map(inner, keys) if keys.are_fields => Some(inner),
             _ => self.field(escaped).map(|field| &field.decl),
         }
     }
@@ -176,14 +176,14 @@ impl Decl {
             Shape::Bytes => Type::Bytes,
             Shape::Date | Shape::DateTime => Type::Timestamp,
             Shape::Duration => Type::Duration,
-            Shape::List(_, of) => Type::list(of.ty(&below(name, "@idx"))),
-            Shape::Map(of, _) => Type::map(of.ty(&below(name, "@elem"))),
+            Shape::List(_, inner) => Type::list(inner.ty(&below(name, "@idx"))),
+            Shape::Map(inner, _) => Type::map(inner.ty(&below(name, "@elem"))),
             Shape::Object(properties) => {
                 let exposed = properties.iter().filter(|one| one.is_exposed);
                 let fields = exposed.filter_map(|one| {
                     let escaped = one.escaped.clone()?;
-                    let of = one.decl.ty(&below(name, &escaped));
-                    Some((escaped, of))
+                    let inner = one.decl.ty(&below(name, &escaped));
+                    Some((escaped, inner))
                 });
                 let fields = fields.collect();
                 Type::Struct(Arc::new(Struct { name: name.to_owned(), fields, is_open: false }))
@@ -263,11 +263,13 @@ fn enum_len(value: &Tree) -> Option<u64> {
 }
 
 fn object(props: &Tree, is_resource: bool, nullable: bool) -> Option<Decl> {
-    if let Some(of) = props.get("additionalProperties").filter(|of| of.as_map().is_some() && !is_resource) {
-        let of = Decl::of_schema(of, false)?;
-        let max = count(props, "maxProperties").unwrap_or((REQUEST_BYTES_MAX - 2) / (of.size_min + 6));
+    if let Some(inner) =
+        props.get("additionalProperties").filter(|inner| inner.as_map().is_some() && !is_resource)
+    {
+        let inner = Decl::of_schema(inner, false)?;
+        let max = count(props, "maxProperties").unwrap_or((REQUEST_BYTES_MAX - 2) / (inner.size_min + 6));
         return Some(Decl {
-            shape: Shape::Map(Box::new(of), Keys::ANY),
+            shape: Shape::Map(Box::new(inner), Keys::ANY),
             elements_max: max,
             size_min: 2,
             nullable,

@@ -17,8 +17,8 @@ pub struct Range {
 
 const UNKNOWN: Range = Range { min: 0, max: u64::MAX };
 
-const fn fixed(of: u64) -> Range {
-    Range { min: of, max: of }
+const fn fixed(value: u64) -> Range {
+    Range { min: value, max: value }
 }
 
 impl Range {
@@ -31,7 +31,7 @@ impl Range {
     }
 
     fn scaled(self, factor: f64) -> Self {
-        let scaled = |of: u64| (of as f64 * factor).ceil() as u64;
+        let scaled = |value: u64| (value as f64 * factor).ceil() as u64;
         Self { min: scaled(self.min), max: scaled(self.max) }
     }
 
@@ -86,26 +86,26 @@ struct Estimator<'a> {
 }
 
 impl<'a> Estimator<'a> {
-    fn cost(&mut self, of: &'a Expr) -> Range {
-        match &of.node {
+    fn cost(&mut self, expr: &'a Expr) -> Range {
+        match &expr.node {
             SyntaxNode::Literal(_) | SyntaxNode::Broken => fixed(0),
             SyntaxNode::Ident(name) => {
                 let path = self.local(name).map_or(SizePath::Of(self.root), |local| local.path);
-                self.set_path(of, path);
+                self.set_path(expr, path);
                 fixed(1)
             }
-            SyntaxNode::Select { of: operand, field, is_test } => self.select(of, operand, field, *is_test),
-            SyntaxNode::Call { target, arguments, .. } => self.call(of, target.as_deref(), arguments),
-            SyntaxNode::List(items) => self.list(of, items),
-            SyntaxNode::Map(entries) => self.map(of, entries),
+            SyntaxNode::Select { operand, field, is_test } => self.select(expr, operand, field, *is_test),
+            SyntaxNode::Call { target, arguments, .. } => self.call(expr, target.as_deref(), arguments),
+            SyntaxNode::List(items) => self.list(expr, items),
+            SyntaxNode::Map(entries) => self.map(expr, entries),
             SyntaxNode::Message { fields, .. } => {
                 let fields = fields.iter();
                 fields.fold(fixed(MESSAGE), |sum, (_, _, value)| sum.plus(self.cost(value)))
             }
             SyntaxNode::Comprehension(comprehension) if comprehension.is_bind() => {
-                self.bind(of, comprehension)
+                self.bind(expr, comprehension)
             }
-            SyntaxNode::Comprehension(comprehension) => self.comprehension(of, comprehension),
+            SyntaxNode::Comprehension(comprehension) => self.comprehension(expr, comprehension),
         }
     }
 
@@ -113,21 +113,21 @@ impl<'a> Estimator<'a> {
         self.locals.iter().rev().find(|local| local.name == name)
     }
 
-    fn ty(&self, of: &Expr) -> &Type {
-        self.checked.types.get(of.id).unwrap_or(&Type::Dyn)
+    fn ty(&self, expr: &Expr) -> &Type {
+        self.checked.types.get(expr.id).unwrap_or(&Type::Dyn)
     }
 
-    fn path(&self, of: &Expr) -> SizePath<'a> {
-        if let SyntaxNode::Ident(name) = &of.node
+    fn path(&self, expr: &Expr) -> SizePath<'a> {
+        if let SyntaxNode::Ident(name) = &expr.node
             && let Some(local) = self.local(name)
         {
             return local.path;
         }
-        self.paths.get(of.id).copied().unwrap_or(SizePath::None)
+        self.paths.get(expr.id).copied().unwrap_or(SizePath::None)
     }
 
-    fn set_path(&mut self, of: &Expr, path: SizePath<'a>) {
-        if let Some(slot) = self.paths.get_mut(of.id) {
+    fn set_path(&mut self, expr: &Expr, path: SizePath<'a>) {
+        if let Some(slot) = self.paths.get_mut(expr.id) {
             *slot = path;
         }
     }
@@ -147,11 +147,11 @@ impl<'a> Estimator<'a> {
         }
     }
 
-    fn size(&mut self, of: &Expr) -> Option<Range> {
-        if let Some(size) = self.sizes.get(of.id).copied().flatten() {
+    fn size(&mut self, expr: &Expr) -> Option<Range> {
+        if let Some(size) = self.sizes.get(expr.id).copied().flatten() {
             return Some(size);
         }
-        let written = match &of.node {
+        let written = match &expr.node {
             SyntaxNode::Literal(Literal::Text(text)) => Some(text.chars().count()),
             SyntaxNode::Literal(Literal::Bytes(bytes)) => Some(bytes.len()),
             SyntaxNode::Literal(_) => Some(1),
@@ -162,35 +162,35 @@ impl<'a> Estimator<'a> {
         if let Some(size) = written {
             return Some(fixed(size as u64));
         }
-        if let Some(size) = Self::declared(self.path(of)) {
-            self.set_size(of, Some(size));
+        if let Some(size) = Self::declared(self.path(expr)) {
+            self.set_size(expr, Some(size));
             return Some(size);
         }
-        if is_scalar(self.ty(of)) {
+        if is_scalar(self.ty(expr)) {
             return Some(fixed(1));
         }
-        match &of.node {
+        match &expr.node {
             SyntaxNode::Ident(name) => self.local(name).and_then(|local| local.size),
             _ => None,
         }
     }
 
-    fn set_size(&mut self, of: &Expr, size: Option<Range>) {
-        if let (Some(slot), Some(size)) = (self.sizes.get_mut(of.id), size) {
+    fn set_size(&mut self, expr: &Expr, size: Option<Range>) {
+        if let (Some(slot), Some(size)) = (self.sizes.get_mut(expr.id), size) {
             *slot = Some(size);
         }
     }
 
-    fn entry(&self, of: &Expr) -> Option<SizeEntry> {
-        let found = self.entries.get(of.id).copied().flatten();
-        found.or_else(|| match &of.node {
+    fn entry(&self, expr: &Expr) -> Option<SizeEntry> {
+        let found = self.entries.get(expr.id).copied().flatten();
+        found.or_else(|| match &expr.node {
             SyntaxNode::Ident(name) => self.local(name).and_then(|local| local.entry),
             _ => None,
         })
     }
 
-    fn set_entry(&mut self, of: &Expr, entry: Option<SizeEntry>) {
-        if let (Some(slot), Some(entry)) = (self.entries.get_mut(of.id), entry) {
+    fn set_entry(&mut self, expr: &Expr, entry: Option<SizeEntry>) {
+        if let (Some(slot), Some(entry)) = (self.entries.get_mut(expr.id), entry) {
             *slot = Some(entry);
         }
     }
@@ -319,9 +319,9 @@ impl<'a> Estimator<'a> {
             if let Some(result) = result {
                 size = Some(size.map_or(result, |size| size.union(result)));
             }
-            if let (Cost::Index, Some(of)) = (cost, given.first()) {
-                size = self.entry(of).map(|entry| entry.value);
-                let path = self.path(of);
+            if let (Cost::Index, Some(expr)) = (cost, given.first()) {
+                size = self.entry(expr).map(|entry| entry.value);
+                let path = self.path(expr);
                 self.set_path(whole, self.below(path, Decl::element));
             }
             if size.is_none() {
@@ -459,13 +459,13 @@ impl<'a> Estimator<'a> {
 
     /// The type of the items of a list, and how large each is.
     fn element(&self, list: &Expr) -> Option<(&Type, Range)> {
-        let of = self.ty(list).parts()[0]?;
+        let item = self.ty(list).parts()[0]?;
         let is_own = matches!(&list.node, SyntaxNode::Ident(name) if name == ACCU);
         let path = match self.path(list) {
             SizePath::Of(decl) if !is_own => SizePath::Of(decl.and_then(Decl::element)),
             _ => SizePath::None,
         };
-        Some((of, Self::declared(path).unwrap_or(UNKNOWN)))
+        Some((item, Self::declared(path).unwrap_or(UNKNOWN)))
     }
 
     fn traversed(&self, given: &[&'a Expr], count: Range) -> Range {
@@ -516,10 +516,10 @@ fn shorter(a: Range, b: Range) -> Range {
     Range { min: u64::from(max > 0), max }.scaled(CHARACTER)
 }
 
-fn is_scalar(of: &Type) -> bool {
-    match of {
+fn is_scalar(expr: &Type) -> bool {
+    match expr {
         Type::Bool | Type::Double | Type::Duration | Type::Int | Type::Timestamp | Type::Uint => true,
-        Type::Optional(of) => is_scalar(of),
+        Type::Optional(expr) => is_scalar(expr),
         _ => false,
     }
 }

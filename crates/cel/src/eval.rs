@@ -50,7 +50,7 @@ impl<'a> Machine<'_, 'a> {
         match step {
             ProgramStep::Literal(literal) => Ok(constant(literal)),
             ProgramStep::Type(name) => {
-                type_named(name).map(|of| type_value(&of)).ok_or_else(Error::no_overload)
+                type_named(name).map(|operand| type_value(&operand)).ok_or_else(Error::no_overload)
             }
             ProgramStep::Variable(name) => {
                 self.charge(1)?;
@@ -61,28 +61,28 @@ impl<'a> Machine<'_, 'a> {
                 self.charge(1)?;
                 self.stack.get(*slot).cloned().unwrap_or_else(|| Err(Error::no_overload()))
             }
-            ProgramStep::Select(of, field) => {
-                let of = self.eval(of)?;
-                self.charge(u64::from(!matches!(of, Value::Optional(None))))?;
-                self.select(&of, field)
+            ProgramStep::Select(operand, field) => {
+                let operand = self.eval(operand)?;
+                self.charge(u64::from(!matches!(operand, Value::Optional(None))))?;
+                self.select(&operand, field)
             }
-            ProgramStep::SelectOptional(of, field) => {
-                let of = self.eval(of)?;
-                let found = self.select_optional(&of, field);
+            ProgramStep::SelectOptional(operand, field) => {
+                let operand = self.eval(operand)?;
+                let found = self.select_optional(&operand, field);
                 self.charge_present(found)
             }
-            ProgramStep::Test(of, field) => {
-                let of = self.eval(of)?;
-                self.test(&of, field).map(Value::Bool)
+            ProgramStep::Test(operand, field) => {
+                let operand = self.eval(operand)?;
+                self.test(&operand, field).map(Value::Bool)
             }
             ProgramStep::Index(parts) => {
-                let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
-                self.charge(u64::from(!matches!(of, Value::Optional(None))))?;
-                self.at(&of, &index)
+                let (operand, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
+                self.charge(u64::from(!matches!(operand, Value::Optional(None))))?;
+                self.at(&operand, &index)
             }
             ProgramStep::IndexOptional(parts) => {
-                let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
-                let found = self.at_optional(&of, &index);
+                let (operand, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
+                let found = self.at_optional(&operand, &index);
                 self.charge_present(found)
             }
             ProgramStep::Base(step) | ProgramStep::Dyn(step) => {
@@ -93,7 +93,7 @@ impl<'a> Machine<'_, 'a> {
             ProgramStep::And(parts) => self.logic(parts, false),
             ProgramStep::Or(parts) => self.logic(parts, true),
             ProgramStep::If(parts) => self.conditional(parts),
-            ProgramStep::NotFalse(of) => self.not_false(of),
+            ProgramStep::NotFalse(operand) => self.not_false(operand),
             ProgramStep::Pattern(pattern) => Ok(Value::Pattern(pattern)),
             ProgramStep::Call(function, cost, given) => self.call(function, *cost, given),
             ProgramStep::List(items) => self.list(items),
@@ -140,8 +140,8 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    fn not_false(&mut self, of: &'a ProgramStep) -> Outcome<'a> {
-        let found = self.eval(of);
+    fn not_false(&mut self, operand: &'a ProgramStep) -> Outcome<'a> {
+        let found = self.eval(operand);
         if self.is_stopped {
             return found;
         }
@@ -157,7 +157,9 @@ impl<'a> Machine<'_, 'a> {
 
     fn call(&mut self, function: &'static Function, cost: Cost, steps: &'a [ProgramStep]) -> Outcome<'a> {
         match steps {
-            [of, other] if matches!(function.name, "or" | "orValue") => self.or(function, of, other),
+            [operand, other] if matches!(function.name, "or" | "orValue") => {
+                self.or(function, operand, other)
+            }
             [one] => {
                 let given = [self.eval(one)];
                 self.given(function, cost, given)
@@ -200,13 +202,13 @@ impl<'a> Machine<'_, 'a> {
     fn or(
         &mut self,
         function: &'static Function,
-        of: &'a ProgramStep,
+        operand: &'a ProgramStep,
         other: &'a ProgramStep,
     ) -> Outcome<'a> {
-        match self.eval(of)? {
-            of @ Value::Optional(Some(_)) => (function.run)(&[of, Value::Null]),
-            of => {
-                let given = [of, self.eval(other)?];
+        match self.eval(operand)? {
+            operand @ Value::Optional(Some(_)) => (function.run)(&[operand, Value::Null]),
+            operand => {
+                let given = [operand, self.eval(other)?];
                 (function.run)(&given).map_err(|why| not_overloaded(function, &given, why))
             }
         }
@@ -356,41 +358,41 @@ impl<'a> Machine<'_, 'a> {
         Ok(goes_on)
     }
 
-    fn select(&self, of: &Value<'a>, field: &str) -> Outcome<'a> {
-        match of {
+    fn select(&self, operand: &Value<'a>, field: &str) -> Outcome<'a> {
+        match operand {
             Value::Variables => self.variables.variable(field).unwrap_or_else(|| Err(Error::no_key(field))),
-            _ => select(of, field),
+            _ => select(operand, field),
         }
     }
 
-    fn select_optional(&self, of: &Value<'a>, field: &str) -> Outcome<'a> {
-        match of {
+    fn select_optional(&self, operand: &Value<'a>, field: &str) -> Outcome<'a> {
+        match operand {
             Value::Variables => {
                 let found = self.variables.variable(field).transpose()?;
                 Ok(Value::Optional(found.map(Rc::new)))
             }
-            _ => select_optional(of, field),
+            _ => select_optional(operand, field),
         }
     }
 
-    fn test(&self, of: &Value<'a>, field: &str) -> Result<bool, Error> {
-        match of {
+    fn test(&self, operand: &Value<'a>, field: &str) -> Result<bool, Error> {
+        match operand {
             Value::Variables => self.variables.variable(field).transpose().map(|found| found.is_some()),
-            _ => test(of, field),
+            _ => test(operand, field),
         }
     }
 
-    fn at(&self, of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
-        match (of, index) {
-            (Value::Variables, Value::Text(name)) => self.select(of, name),
-            _ => at(of, index),
+    fn at(&self, operand: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+        match (operand, index) {
+            (Value::Variables, Value::Text(name)) => self.select(operand, name),
+            _ => at(operand, index),
         }
     }
 
-    fn at_optional(&self, of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
-        match (of, index) {
-            (Value::Variables, Value::Text(name)) => self.select_optional(of, name),
-            _ => at_optional(of, index),
+    fn at_optional(&self, operand: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+        match (operand, index) {
+            (Value::Variables, Value::Text(name)) => self.select_optional(operand, name),
+            _ => at_optional(operand, index),
         }
     }
 
@@ -503,8 +505,8 @@ fn insert<'a>(
     Ok(())
 }
 
-fn select<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
-    match of {
+fn select<'a>(operand: &Value<'a>, field: &str) -> Outcome<'a> {
+    match operand {
         Value::Map(map) => map.field(field).unwrap_or_else(|| Err(Error::no_key(field))),
         Value::Optional(Some(inner)) => select_optional(inner, field),
         Value::Optional(None) => Ok(Value::Optional(None)),
@@ -513,8 +515,8 @@ fn select<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
     }
 }
 
-fn select_optional<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
-    match of {
+fn select_optional<'a>(operand: &Value<'a>, field: &str) -> Outcome<'a> {
+    match operand {
         Value::Map(map) => map.field(field).transpose().map(|found| Value::Optional(found.map(Rc::new))),
         Value::Optional(Some(inner)) => select_optional(inner, field),
         Value::Variables => Err(Error::no_overload()),
@@ -523,8 +525,8 @@ fn select_optional<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
     }
 }
 
-fn test(of: &Value<'_>, field: &str) -> Result<bool, Error> {
-    match of {
+fn test(operand: &Value<'_>, field: &str) -> Result<bool, Error> {
+    match operand {
         Value::Map(map) => match map.field(field) {
             Some(Ok(Value::Optional(inner))) => Ok(inner.is_some()),
             // A field that holds nothing that fits is there.
@@ -538,8 +540,8 @@ fn test(of: &Value<'_>, field: &str) -> Result<bool, Error> {
     }
 }
 
-fn at<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
-    match of {
+fn at<'a>(operand: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+    match operand {
         Value::List(list) => {
             let position = position(index)?;
             let found = usize::try_from(position).ok().and_then(|position| list.at(position));
@@ -571,8 +573,8 @@ fn position(index: &Value<'_>) -> Result<i64, Error> {
 }
 
 /// The error of a loop over a value that is no collection, with the reference's name of its type.
-fn not_iterable(of: &Value<'_>) -> Error {
-    let name = match of {
+fn not_iterable(operand: &Value<'_>) -> Error {
+    let name = match operand {
         Value::Null => "types.Null",
         Value::Bool(_) => "types.Bool",
         Value::Int(_) => "types.Int",
@@ -592,8 +594,8 @@ fn no_index(index: &Value<'_>) -> Error {
     Error::new(format!("unsupported index type '{}' in list", &*index.type_name()))
 }
 
-fn at_optional<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
-    let found = match of {
+fn at_optional<'a>(operand: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+    let found = match operand {
         Value::List(list) => usize::try_from(position(index)?).ok().and_then(|position| list.at(position)),
         Value::Map(map) => map.find(index),
         Value::Optional(Some(inner)) => return at_optional(inner, index),

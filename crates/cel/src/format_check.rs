@@ -41,16 +41,16 @@ pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
 
 /// The part of a value that a verb cannot format, with the name of its type.
 fn unfit_part(item: &Expr, sign: char, checked: &Checked) -> Option<(usize, String)> {
-    let of = checked.types.get(item.id).unwrap_or(&Type::Dyn);
+    let ty = checked.types.get(item.id).unwrap_or(&Type::Dyn);
     let fits = match sign {
-        'd' | 'o' => matches!(of, Type::Int | Type::Uint),
-        'f' | 'e' => matches!(of, Type::Double | Type::Text),
-        'b' => matches!(of, Type::Int | Type::Uint | Type::Bool),
-        'x' | 'X' => matches!(of, Type::Int | Type::Uint | Type::Text | Type::Bytes),
-        _ => !matches!(of, Type::Opaque(_) | Type::Struct(_) | Type::Optional(_)),
+        'd' | 'o' => matches!(ty, Type::Int | Type::Uint),
+        'f' | 'e' => matches!(ty, Type::Double | Type::Text),
+        'b' => matches!(ty, Type::Int | Type::Uint | Type::Bool),
+        'x' | 'X' => matches!(ty, Type::Int | Type::Uint | Type::Text | Type::Bytes),
+        _ => !matches!(ty, Type::Opaque(_) | Type::Struct(_) | Type::Optional(_)),
     };
-    if !fits && !of.is_loose() {
-        let name = match of {
+    if !fits && !ty.is_loose() {
+        let name = match ty {
             Type::List(_) => "list".to_owned(),
             Type::Map(..) => "map".to_owned(),
             Type::Optional(_) => "optional_type".to_owned(),

@@ -243,10 +243,10 @@ impl Parser {
     }
 
     fn member(&mut self) -> Expr {
-        let mut of = self.primary();
+        let mut operand = self.primary();
         loop {
             if self.gives_up() {
-                return of;
+                return operand;
             }
             if self.is(".") {
                 let dot = self.advance();
@@ -267,28 +267,28 @@ impl Parser {
                 if self.is("(") && name.kind == TokenKind::Ident && !is_optional {
                     let at = self.advance().at;
                     let arguments = self.list(")", ARGUMENTS);
-                    of = self.called(at, field, Some(of), arguments);
+                    operand = self.called(at, field, Some(operand), arguments);
                 } else {
-                    of = self.select(dot.at, of, field, is_optional);
+                    operand = self.select(dot.at, operand, field, is_optional);
                 }
             } else if self.is("[") {
                 let at = self.advance().at;
                 let function = if self.takes("?") { "_[?_]" } else { "_[_]" };
                 let index = self.expression();
                 self.closes("]");
-                of = self.call(at, function, vec![of, index]);
+                operand = self.call(at, function, vec![operand, index]);
             } else {
-                return of;
+                return operand;
             }
         }
     }
 
-    fn select(&mut self, at: usize, of: Expr, field: String, is_optional: bool) -> Expr {
+    fn select(&mut self, at: usize, operand: Expr, field: String, is_optional: bool) -> Expr {
         if is_optional {
             let field = self.make(at, SyntaxNode::Literal(Literal::Text(field)));
-            return self.call(at, "_?._", vec![of, field]);
+            return self.call(at, "_?._", vec![operand, field]);
         }
-        self.make(at, SyntaxNode::Select { of: Box::new(of), field, is_test: false })
+        self.make(at, SyntaxNode::Select { operand: Box::new(operand), field, is_test: false })
     }
 
     /// Expressions up to a sign, each perhaps optional in literals.
@@ -434,14 +434,14 @@ impl Parser {
         if function != "has" || arguments.len() != 1 {
             return self.make(at, SyntaxNode::Call { function, target: None, arguments });
         }
-        let of = arguments.remove(0);
-        let at = of.at;
-        match of.node {
-            SyntaxNode::Select { of, field, .. } => {
-                self.make(at, SyntaxNode::Select { of, field, is_test: true })
+        let operand = arguments.remove(0);
+        let argument_at = operand.at;
+        match operand.node {
+            SyntaxNode::Select { operand, field, .. } => {
+                self.make(at, SyntaxNode::Select { operand, field, is_test: true })
             }
             SyntaxNode::Broken => self.make(at, SyntaxNode::Broken),
-            _ => self.mistake(at, "invalid argument to has() macro".to_owned()),
+            _ => self.mistake(argument_at, "invalid argument to has() macro".to_owned()),
         }
     }
 }

@@ -53,7 +53,9 @@ impl<'a> Planner<'a> {
         match &expression.node {
             SyntaxNode::Literal(literal) => ProgramStep::Literal(literal.clone()),
             SyntaxNode::Ident(name) => self.named(name),
-            SyntaxNode::Select { of, field, is_test } => self.select(expression, of, field, *is_test),
+            SyntaxNode::Select { operand, field, is_test } => {
+                self.select(expression, operand, field, *is_test)
+            }
             SyntaxNode::Call { target, arguments, .. } => self.call(expression, target.as_deref(), arguments),
             SyntaxNode::List(items) => {
                 let items: Vec<_> = items.iter().map(|(item, opt)| (self.step(item), *opt)).collect();
@@ -63,14 +65,15 @@ impl<'a> Planner<'a> {
             SyntaxNode::Map(entries) => {
                 let entries = entries.iter();
                 let entries: Vec<_> =
-                    entries.map(|(key, of, opt)| (self.step(key), self.step(of), *opt)).collect();
-                let is_constant =
-                    entries.iter().all(|(key, of, opt)| key.is_constant() && of.is_constant() && !opt);
+                    entries.map(|(key, operand, opt)| (self.step(key), self.step(operand), *opt)).collect();
+                let is_constant = entries
+                    .iter()
+                    .all(|(key, operand, opt)| key.is_constant() && operand.is_constant() && !opt);
                 constant_if(is_constant, ProgramStep::Map(entries))
             }
             SyntaxNode::Message { name, fields } => {
                 let fields = fields.iter();
-                let fields = fields.map(|(_, field, of)| (field.clone(), self.step(of))).collect();
+                let fields = fields.map(|(_, field, operand)| (field.clone(), self.step(operand))).collect();
                 ProgramStep::Message(name.clone(), fields)
             }
             SyntaxNode::Comprehension(comprehension) => self.comprehension(comprehension),
@@ -91,11 +94,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn select(&mut self, whole: &'a Expr, of: &'a Expr, field: &str, is_test: bool) -> ProgramStep {
+    fn select(&mut self, whole: &'a Expr, operand: &'a Expr, field: &str, is_test: bool) -> ProgramStep {
         if let Some(name) = dotted(whole).filter(|name| type_named(name).is_some()) {
             return ProgramStep::Type(name);
         }
-        if let SyntaxNode::Ident(first) = &of.node
+        if let SyntaxNode::Ident(first) = &operand.node
             && self.local(first).is_none()
             && !is_test
         {
@@ -104,9 +107,9 @@ impl<'a> Planner<'a> {
                 return ProgramStep::Variable(name);
             }
         }
-        let of = Box::new(self.base(of));
+        let operand = Box::new(self.base(operand));
         let field = field.to_owned();
-        if is_test { ProgramStep::Test(of, field) } else { ProgramStep::Select(of, field) }
+        if is_test { ProgramStep::Test(operand, field) } else { ProgramStep::Select(operand, field) }
     }
 
     fn call(&mut self, call: &'a Expr, target: Option<&'a Expr>, arguments: &'a [Expr]) -> ProgramStep {
@@ -127,12 +130,12 @@ impl<'a> Planner<'a> {
             ("_?_:_", [a, b, c]) => {
                 return ProgramStep::If(Box::new((self.step(a), self.branch(b), self.branch(c))));
             }
-            ("_?._", [of, field]) => {
+            ("_?._", [operand, field]) => {
                 let field = match field.as_literal() {
                     Some(Literal::Text(name)) => name.clone(),
                     _ => String::new(),
                 };
-                return ProgramStep::SelectOptional(Box::new(self.base(of)), field);
+                return ProgramStep::SelectOptional(Box::new(self.base(operand)), field);
             }
             _ => {}
         }
@@ -224,7 +227,7 @@ impl<'a> Planner<'a> {
         let SyntaxNode::Call { function, target: None, arguments } = &step.node else {
             return self.step(step);
         };
-        let is_accu = |of: &Expr| match &of.node {
+        let is_accu = |operand: &Expr| match &operand.node {
             SyntaxNode::Ident(name) => self.local(name) == Some(accu),
             _ => false,
         };
@@ -234,7 +237,7 @@ impl<'a> Planner<'a> {
                 let then = self.grown(then, accu);
                 ProgramStep::If(Box::new((asked, then, self.branch(otherwise))))
             }
-            ("_+_", [of, more]) if is_accu(of) => match &more.node {
+            ("_+_", [operand, more]) if is_accu(operand) => match &more.node {
                 SyntaxNode::List(items)
                     if items.len() == 1 && items.iter().all(|(_, is_optional)| !is_optional) =>
                 {
@@ -242,7 +245,7 @@ impl<'a> Planner<'a> {
                 }
                 _ => self.step(step),
             },
-            ("cel.@mapInsert", [of, rest @ ..]) if is_accu(of) => {
+            ("cel.@mapInsert", [operand, rest @ ..]) if is_accu(operand) => {
                 ProgramStep::Grow(accu, rest.iter().map(|part| self.step(part)).collect())
             }
             _ => self.step(step),

@@ -51,8 +51,8 @@ impl Scope {
         scope
     }
 
-    pub fn declare(&mut self, name: &str, of: Type) {
-        self.variables.push((name.to_owned(), of));
+    pub fn declare(&mut self, name: &str, ty: Type) {
+        self.variables.push((name.to_owned(), ty));
     }
 
     /// From now on there are variables of the policy.
@@ -75,16 +75,16 @@ impl Scope {
     }
 
     /// A variable of the policy, whose type is kept as far as it is made of simple ones.
-    pub fn compose(&mut self, name: &str, of: &Type) {
+    pub fn compose(&mut self, name: &str, ty: &Type) {
         let composed = self.composed.get_or_insert_with(no_variables);
-        Arc::make_mut(composed).fields.insert(name.to_owned(), simple(of));
+        Arc::make_mut(composed).fields.insert(name.to_owned(), simple(ty));
     }
 
     pub(crate) fn lookup(&self, name: &str) -> Option<Type> {
         if name == "variables" {
             return self.composed.clone().map(Type::Struct);
         }
-        self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, of)| of.clone())
+        self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, ty)| ty.clone())
     }
 }
 
@@ -93,8 +93,8 @@ fn no_variables() -> Arc<Struct> {
 }
 
 /// The part of a type that is kept where its values are declared again.
-fn simple(of: &Type) -> Type {
-    match of {
+fn simple(ty: &Type) -> Type {
+    match ty {
         Type::Bool
         | Type::Bytes
         | Type::Double
@@ -103,9 +103,9 @@ fn simple(of: &Type) -> Type {
         | Type::Null
         | Text
         | Type::Timestamp
-        | Type::Uint => of.clone(),
-        Type::List(of) => Type::list(simple(of)),
-        Type::Map(key, of) => Type::Map(Box::new(simple(key)), Box::new(simple(of))),
+        | Type::Uint => ty.clone(),
+        Type::List(ty) => Type::list(simple(ty)),
+        Type::Map(key, ty) => Type::Map(Box::new(simple(key)), Box::new(simple(ty))),
         _ => Type::Dyn,
     }
 }

@@ -54,7 +54,7 @@ pub enum SyntaxNode {
     Ident(String),
     /// A field, or the test whether it is present.
     Select {
-        of: Box<Expr>,
+        operand: Box<Expr>,
         field: String,
         is_test: bool,
     },
@@ -122,7 +122,7 @@ impl Expr {
         let mut below = |part: &'a Expr, in_format: bool| part.each(in_format, visit);
         match &self.node {
             SyntaxNode::Literal(_) | SyntaxNode::Ident(_) | SyntaxNode::Broken => {}
-            SyntaxNode::Select { of, .. } => below(of, in_format),
+            SyntaxNode::Select { operand, .. } => below(operand, in_format),
             SyntaxNode::Call { function, target, arguments } => {
                 let in_format = in_format || function == "format";
                 target.iter().for_each(|part| below(part, in_format));

@@ -8,7 +8,9 @@ use crate::types::Type;
 pub fn dotted(expression: &Expr) -> Option<String> {
     match &expression.node {
         SyntaxNode::Ident(name) => Some(name.clone()),
-        SyntaxNode::Select { of, field, is_test: false } => Some(format!("{}.{field}", dotted(of)?)),
+        SyntaxNode::Select { operand, field, is_test: false } => {
+            Some(format!("{}.{field}", dotted(operand)?))
+        }
         _ => None,
     }
 }

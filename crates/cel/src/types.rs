@@ -42,24 +42,24 @@ pub enum Type {
 
 impl Type {
     #[must_use]
-    pub fn list(of: Self) -> Self {
-        Self::List(Box::new(of))
+    pub fn list(ty: Self) -> Self {
+        Self::List(Box::new(ty))
     }
 
     #[must_use]
-    pub fn map(of: Self) -> Self {
-        Self::Map(Box::new(Self::Text), Box::new(of))
+    pub fn map(ty: Self) -> Self {
+        Self::Map(Box::new(Self::Text), Box::new(ty))
     }
 
     #[must_use]
-    pub fn optional(of: Self) -> Self {
-        Self::Optional(Box::new(of))
+    pub fn optional(ty: Self) -> Self {
+        Self::Optional(Box::new(ty))
     }
 
     /// A type whose fields are all listed.
     #[must_use]
     pub fn object(name: &str, fields: &[(&str, Self)]) -> Self {
-        let fields = fields.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect();
+        let fields = fields.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect();
         Self::Struct(Arc::new(Struct { name: name.to_owned(), fields, is_open: false }))
     }
 
@@ -72,7 +72,7 @@ impl Type {
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
             Self::Unknown => true,
-            Self::List(of) => of.is_unknown(),
+            Self::List(ty) => ty.is_unknown(),
             _ => false,
         }
     }
@@ -85,8 +85,8 @@ impl Type {
     /// The types that this is made of.
     pub(crate) fn parts(&self) -> [Option<&Self>; 2] {
         match self {
-            Self::List(of) | Self::Optional(of) | Self::Type(of) => [Some(of), None],
-            Self::Map(key, of) => [Some(key), Some(of)],
+            Self::List(ty) | Self::Optional(ty) | Self::Type(ty) => [Some(ty), None],
+            Self::Map(key, ty) => [Some(key), Some(ty)],
             _ => [None, None],
         }
     }
@@ -94,10 +94,10 @@ impl Type {
     /// The same with other parts.
     pub(crate) fn with_parts(&self, change: &mut dyn FnMut(&Self) -> Self) -> Self {
         match self {
-            Self::List(of) => Self::List(Box::new(change(of))),
-            Self::Optional(of) => Self::Optional(Box::new(change(of))),
-            Self::Type(of) => Self::Type(Box::new(change(of))),
-            Self::Map(key, of) => Self::Map(Box::new(change(key)), Box::new(change(of))),
+            Self::List(ty) => Self::List(Box::new(change(ty))),
+            Self::Optional(ty) => Self::Optional(Box::new(change(ty))),
+            Self::Type(ty) => Self::Type(Box::new(change(ty))),
+            Self::Map(key, ty) => Self::Map(Box::new(change(key)), Box::new(change(ty))),
             other => other.clone(),
         }
     }
@@ -155,7 +155,7 @@ impl Type {
             Self::Optional(_) => "optional_type",
             Self::Type(_) => "type",
             Self::Opaque(name) => name,
-            Self::Struct(of) => &of.name,
+            Self::Struct(ty) => &ty.name,
         };
         match self.parts() {
             [Some(one), None] => format!("{plain}({})", one.named(at_runtime)),

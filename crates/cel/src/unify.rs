@@ -27,15 +27,15 @@ impl Substitutions {
     }
 
     /// A type with its known parameters filled in; the rest becomes `dyn` at the end.
-    pub fn resolve(&self, of: &Type, at_end: bool) -> Type {
-        match of {
+    pub fn resolve(&self, ty: &Type, at_end: bool) -> Type {
+        match ty {
             Type::Param(param) => match self.of(*param) {
                 Some(found) => self.resolve(found, at_end),
                 None if at_end => Type::Dyn,
-                None => of.clone(),
+                None => ty.clone(),
             },
             Type::Error if at_end => Type::Error,
-            _ => of.with_parts(&mut |part| self.resolve(part, at_end)),
+            _ => ty.with_parts(&mut |part| self.resolve(part, at_end)),
         }
     }
 
@@ -71,7 +71,7 @@ impl Substitutions {
             return true;
         }
         match (a, b) {
-            (Type::Null, of) | (of, Type::Null) => is_nullable(of),
+            (Type::Null, ty) | (ty, Type::Null) => is_nullable(ty),
             _ if !a.is_alike(b) => false,
             _ => {
                 let parts = a.parts().into_iter().zip(b.parts());
@@ -84,23 +84,23 @@ impl Substitutions {
     }
 
     /// Whether a type can be a parameter's, and whether the parameter already has one.
-    fn stands_for(&mut self, of: &Type, param: usize) -> (bool, bool) {
-        if matches!(of, Type::Param(same) if *same == param) {
+    fn stands_for(&mut self, ty: &Type, param: usize) -> (bool, bool) {
+        if matches!(ty, Type::Param(same) if *same == param) {
             return (true, true);
         }
         if let Some(known) = self.of(param).cloned() {
             // Where one is looser than the other, the looser one stays.
-            let fits = self.fits(of, &known);
-            if fits && !self.occurs(param, of) {
-                let loosest = self.looser(of, &known);
+            let fits = self.fits(ty, &known);
+            if fits && !self.occurs(param, ty) {
+                let loosest = self.looser(ty, &known);
                 self.set(param, &loosest);
             }
             return (fits, true);
         }
-        if self.occurs(param, of) {
+        if self.occurs(param, ty) {
             return (false, false);
         }
-        self.set(param, of);
+        self.set(param, ty);
         (true, false)
     }
 
@@ -135,15 +135,15 @@ impl Substitutions {
     fn occurs(&self, param: usize, within: &Type) -> bool {
         match within {
             Type::Param(other) if *other == param => true,
-            Type::Param(other) => self.of(*other).is_some_and(|of| self.occurs(param, of)),
+            Type::Param(other) => self.of(*other).is_some_and(|ty| self.occurs(param, ty)),
             _ => within.parts().into_iter().flatten().any(|part| self.occurs(param, part)),
         }
     }
 }
 
-const fn is_nullable(of: &Type) -> bool {
+const fn is_nullable(ty: &Type) -> bool {
     matches!(
-        of,
+        ty,
         Type::Null | Type::Opaque(_) | Type::Optional(_) | Type::Struct(_) | Type::Timestamp | Type::Duration
     )
 }
