@@ -60,7 +60,7 @@ pub trait Authorizer: Send + Sync {
     }
 }
 
-/// Checks that nobody writes a role or binding that grants rights which they do not hold.
+/// Prevents users from writing a role or binding with rules that they do not hold.
 pub trait Grants: Send + Sync {
     /// Checks that a user may write a role or binding with its rules; `old` is null on create.
     fn confirm(

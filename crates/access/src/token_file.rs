@@ -5,7 +5,7 @@ use pintle_object::user::User;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Users by their tokens, each as one who proved who they are.
+/// Users by their tokens, in the group `system:authenticated`.
 #[derive(Clone, Debug, Default)]
 pub struct TokenFile {
     users: HashMap<String, Arc<User>>,

@@ -101,7 +101,7 @@ pub(crate) async fn keep_services(engine: &Arc<Engine>, cluster: &Cluster, now: 
     make_all(engine, services(cluster), now).await
 }
 
-/// Makes the ConfigMap that says since when the use of old tokens is tracked.
+/// Creates the ConfigMap with the date since which the use of legacy tokens is tracked.
 pub(crate) async fn keep_tracking(engine: &Arc<Engine>, now: Time) -> Result<(), Status> {
     make_all(engine, vec![(None, tracking(now))], now).await
 }

@@ -1,4 +1,4 @@
-//! Keeps the statuses of FlowSchemas: whether the priority level that each names is there.
+//! Keeps the statuses of FlowSchemas: whether their priority levels exist.
 
 use crate::runner::{self, EventSource, Reconciler};
 use pintle_engine::options::{FieldValidation, PatchKind};

@@ -43,7 +43,7 @@ pub async fn keep(
     }
 }
 
-/// Changes an object if it is there.
+/// Changes an object if it exists.
 pub async fn change(
     engine: &Engine,
     object: &Value,

@@ -63,7 +63,7 @@ impl EventSource {
         Some(EventSource { collection: served.collection()?, predicate: WatchPredicate::default() })
     }
 
-    /// One object of a resource, whether it is there or not.
+    /// One object of a resource, existing or not.
     pub fn one(served: &ServedResource, namespace: &str, name: &str) -> Option<EventSource> {
         let namespace = (!namespace.is_empty()).then(|| Text::from(namespace));
         let predicate =

@@ -93,7 +93,7 @@ impl Engine {
         }
     }
 
-    /// Shows how many addresses and ports are handed out, and how many are left, as of now.
+    /// Sets the numbers of allocated and of free addresses and ports.
     pub fn show_allocations(&self) {
         let registry = self.metrics();
         let taken = registry.gauges("kube_apiserver_clusterip_allocator_allocated_ips");

@@ -9,7 +9,7 @@ pub fn condition<'a>(object: &'a Value, ty: &str) -> Option<&'a Value> {
     conditions.iter().find(|condition| condition.str_at(&["type"]) == ty)
 }
 
-/// Whether the condition of a type is there and `True`.
+/// Whether the condition of a type exists and is `True`.
 pub fn is_true(object: &Value, ty: &str) -> bool {
     condition(object, ty).is_some_and(|condition| condition.str_at(&["status"]) == "True")
 }

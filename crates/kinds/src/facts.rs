@@ -26,7 +26,7 @@ pub struct KindFacts {
     pub returns_deleted: bool,
     /// Whether a delete without a choice about dependents gets a warning that they stay.
     pub warns_of_orphans: bool,
-    /// A delete is of the object that is there when it begins, whether it says so or not.
+    /// Whether a delete applies only to the object that exists when it begins, even without preconditions.
     pub pins_deletions: bool,
     /// Objects expire after the time that `--event-ttl` gives.
     pub expires: bool,

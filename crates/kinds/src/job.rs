@@ -10,7 +10,7 @@ pub struct Job;
 impl Strategy for Job {
     fn default(&self, object: &mut Value) {
         default_spec(object, &["spec"]);
-        // Not in a cron job's template: there upstream leaves them to the job that is made of it.
+        // Not in a cron job's template: upstream leaves these to the resulting job.
         set_default(object, &["spec"], "completionMode", "NonIndexed");
         set_default(object, &["spec"], "suspend", false);
         set_default(object, &["spec"], "manualSelector", false);

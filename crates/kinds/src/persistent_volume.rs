@@ -137,7 +137,7 @@ pub(super) fn access_modes(modes: &[Value]) -> String {
     shown.join(",")
 }
 
-/// The class of a volume or claim: the annotation of old, else the field.
+/// The class of a volume or claim: the old annotation, else the field.
 pub(super) fn storage_class(object: &Value) -> &str {
     match object.at(&["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"]) {
         Some(class) => class.as_str().unwrap_or(""),

@@ -156,7 +156,7 @@ fn keep_spec(new: &Value, old: &Value, errors: &mut FieldErrors) {
     );
 }
 
-/// The class moves from the annotation of old to its field, and may be set where there was none.
+/// The class may move from the old annotation to its field, and be set if there was none.
 fn storage_class_update(new: &Value, old: &Value, kept: &mut Value, errors: &mut FieldErrors) {
     let (key, _) = OLD_ANNOTATIONS[0];
     let annotation = |object: &Value| {

@@ -61,7 +61,7 @@ impl Strategy for ResourceSlice {
     }
 }
 
-/// A taint says since when it is there.
+/// Sets the time of new taints.
 fn stamp_taints(object: &mut Value, context: &Context<'_>) {
     let now = Time { seconds: context.now_seconds, nanos: 0 }.to_seconds_text();
     let devices = object.at_mut(&["spec", "devices"]).and_then(Value::as_list_mut);

@@ -161,7 +161,7 @@ const ERRORS_BYTES_MAX: usize = 256 * 1024;
 /// The states of rules that feature gates switch. Checks get them from the collector of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GatedRules {
-    /// `StrictIPCIDRValidation`: fields of old take no address that programs read differently.
+    /// `StrictIPCIDRValidation`: older fields refuse addresses that programs read differently.
     pub has_strict_addresses: bool,
     /// `RelaxedServiceNameValidation`: names of Services may begin with a digit.
     pub has_relaxed_service_names: bool,

@@ -255,7 +255,7 @@ fn chunk_of(chunks: &[Vec<Entry>], key: &str) -> usize {
     after.saturating_sub(1)
 }
 
-/// The place of a key that is there. Keys of another length need no look at their bytes.
+/// The index of a key, if it exists. Keys of another length are skipped without comparing bytes.
 fn position(entries: &[Entry], key: &str) -> Option<usize> {
     if entries.len() > SCANNED_MAX {
         return find(entries, key).ok();

@@ -111,7 +111,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Certificates that cannot be used are an error; whether the server is there shows at the first request.
+    /// Invalid certificates are an error; whether the server can be reached shows at the first request.
     pub fn new(server: Url, tls: Tls, credential: Credential) -> Result<Client, String> {
         let transport = Transport::new(Settings { tls, ..Settings::default() })?;
         Ok(Client::over(Arc::new(transport), server, credential))

@@ -260,7 +260,7 @@ impl PooledServer {
 }
 
 impl Lease {
-    /// Ends the request; a connection of its own is there for another one.
+    /// Ends the request; its connection can be used for another one.
     pub fn give_back(self) {
         if let (Connection::Http1(sender), Some(target)) = (self.connection, self.target.upgrade()) {
             target.keep(sender, self.origin);

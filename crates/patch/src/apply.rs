@@ -139,7 +139,7 @@ fn check_config(tracking: &Tracking<'_>, config: &Value) -> Result<(), ApplyErro
     Ok(())
 }
 
-/// Gives the fields that are there already to a manager of their own, so that an apply does not take them.
+/// Gives the existing fields to a manager of their own, so that an apply does not take them.
 fn before_first_apply(tracking: &Tracking<'_>, live: &Value) -> Result<Managed, ApplyError> {
     let tracking = Tracking { manager: BEFORE_FIRST_APPLY, ..*tracking };
     let nothing = zero(tracking.schema, tracking.ty);

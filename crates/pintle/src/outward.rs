@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock, Weak};
 /// The label by which the slices of a Service are found.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// Services and endpoints of an engine. Before it is there, nothing is found.
+/// Services and endpoints of an engine. Without an engine, nothing is found.
 #[derive(Default)]
 pub struct StoredServices(OnceLock<Weak<Engine>>);
 

@@ -64,7 +64,7 @@ pub fn open(dir: &Path, names: Option<&Names>, has_administrator: bool) -> Resul
 
 fn serving(dir: &Path, names: &Names, now: OffsetDateTime) -> Result<PemPair, String> {
     match read_pair(dir, SERVING)? {
-        // A certificate that somebody else put here is used as it is.
+        // A certificate of another origin is used as it is.
         Some(pair) if !is_own(&pair) => Ok(pair),
         Some(pair) if is_usable(&pair, now) && covers(&pair, names) => Ok(pair),
         _ => write_pair(dir, SERVING, new_leaf(&authority(dir, now)?, serving_params(names), now)?),
@@ -204,7 +204,7 @@ fn write_pair(dir: &Path, name: &str, pair: PemPair) -> Result<PemPair, String> 
     Ok(pair)
 }
 
-/// Makes a directory that only its owner may look into; one that is there stays as it is, unless others may write it.
+/// Makes a directory that only its owner may read; an existing one is kept, unless others may write it.
 pub fn make_private_dir(dir: &Path) -> Result<(), String> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| format!("{}: {error}", dir.display()))?;

@@ -17,7 +17,7 @@ pub struct Proxying {
     client_certificate: Option<PathBuf>,
     client_key: Option<PathBuf>,
     egress_selector: Option<PathBuf>,
-    /// Whether proxies are at the paths of old too.
+    /// Whether proxies are served at the legacy paths too.
     pub legacy_paths: bool,
     /// The port on loopback that asks for nothing; 0 for none.
     pub insecure_port: u16,

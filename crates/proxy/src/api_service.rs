@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 /// The port of a Service where an APIService names none.
 const PORT_DEFAULT: u16 = 443;
-/// The user that looks whether a server is there.
+/// The user of availability checks.
 const PROBER: &str = "system:kube-aggregator";
 const MASTERS: &str = "system:masters";
 /// The timeout of a probe.

@@ -58,7 +58,7 @@ pub async fn tell(client: Box<dyn Stream>, framing: Framing, has_greeting: bool,
 
 type To = Mutex<websocket::FrameWriter<WriteHalf<Box<dyn Stream>>>>;
 
-/// A client has nothing to say but that it is there.
+/// Reads and ignores the client's frames, except for pings and closes.
 async fn ignore(mut from: websocket::FrameReader<ReadHalf<Box<dyn Stream>>>, to: &To) -> Result<()> {
     while let Some(frame) = from.next().await? {
         match frame.kind {

@@ -68,7 +68,7 @@ impl fmt::Debug for ListBody {
 }
 
 impl ListBody {
-    /// The rest of a list whose first piece is there already.
+    /// The rest of a list whose first piece is encoded already.
     pub fn new(firsts: Vec<Bytes>, pieces: ListStream, is_pretty: bool) -> ListBody {
         let (firsts, pretty) = (firsts.into(), is_pretty.then(Pretty::default));
         let source = ListSource { firsts, pieces, pretty, gzip: None, permits: Vec::new(), tap: None };

@@ -40,7 +40,7 @@ impl Accept {
 /// The representations that an endpoint offers besides JSON and YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// Whether its objects can be had in protobuf. Otherwise protobuf is accepted for their metadata only.
+    /// Whether its objects are offered in protobuf. Otherwise protobuf is accepted for their metadata only.
     pub protobuf: bool,
     /// Their metadata alone.
     pub partial: bool,

@@ -46,7 +46,7 @@ pub struct Options {
     pub ends_anonymous_http2: bool,
     /// Whether watches may begin with the state there is (WatchList).
     pub watch_list: bool,
-    /// Whether proxies are at the paths of old too.
+    /// Whether proxies are served at the legacy paths too.
     pub legacy_proxy_paths: bool,
     /// Whether this server publishes itself to its peers (the gate UnknownVersionInteroperabilityProxy).
     pub has_peers: bool,

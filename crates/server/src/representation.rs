@@ -122,7 +122,7 @@ pub fn whole_or_partial(
     }
 }
 
-/// A list. One that is short enough is there whole, of others the first piece.
+/// A list: whole if it is short enough, otherwise its first piece, with the rest to be streamed.
 pub async fn list(
     app: &App,
     request: &Request,

@@ -82,7 +82,7 @@ impl Request {
         }
     }
 
-    /// The time of now, where latencies are audited.
+    /// The current time, if latencies are audited.
     pub fn audit_clock(&self) -> Option<Instant> {
         self.audit.is_at_least(Level::Metadata).then(Instant::now)
     }

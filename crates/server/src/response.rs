@@ -160,7 +160,7 @@ impl Response {
         }
     }
 
-    /// Whether it is there whole, so that nothing is left to be made while it is sent.
+    /// Whether it is complete, so that nothing has to be made while it is sent.
     pub fn is_whole(&self) -> bool {
         matches!(self.body, Body::Bytes(_) | Body::Chunks(_))
     }

@@ -37,8 +37,8 @@ pub trait Audit: Send + Sync {
         request: &'a Request,
     ) -> Waiting<'a, Result<Option<Arc<dyn AuditRecord>>, NotStored>>;
 
-    /// A request that ended before its user was known, with its answer, which is not sent yet: credentials that do not
-    /// count, or a timeout that is none.
+    /// A request that ended before its user was known, with its unsent answer: invalid credentials, or an invalid
+    /// timeout.
     fn failed<'a>(&'a self, request: &'a Request, response: &'a mut Response) -> Waiting<'a, ()>;
 
     /// Stores the events of `RequestReceived` that were put off: before a request waits for anything, or its answer is
@@ -64,8 +64,8 @@ pub trait AuditRecord: Send + Sync {
     /// The head of an answer that lasts (a watch, a tunnel) is about to be sent: `ResponseStarted`.
     fn started(&self) -> Waiting<'_, ()>;
 
-    /// `ResponseComplete`, or `Panic`. Of an answer that is there whole this comes before it is sent, of others when
-    /// they have ended or their client is gone.
+    /// `ResponseComplete`, or `Panic`: before a complete answer is sent, and for others when they have ended or their
+    /// client is gone.
     fn end(self: Arc<Self>, end: End) -> Waiting<'static, ()>;
 }
 

@@ -25,7 +25,7 @@ impl Upgrade {
         Upgrade { on, serve: Box::new(move |stream| Box::pin(serve(stream))) }
     }
 
-    /// Serves the stream as soon as it is there. The request is under way until the stream ends.
+    /// Serves the stream as soon as it is established. The request is in flight until the stream ends.
     pub fn begin(self, held: Vec<Guard>, in_flight: InFlight) -> JoinHandle<()> {
         tokio::spawn(async move {
             match self.on.await {

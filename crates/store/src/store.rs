@@ -397,8 +397,8 @@ impl Store {
         self.watch_as(collection, from, predicate, None)
     }
 
-    /// A watch whose events are encoded in the way that `rendering` names: watches of the same predicate and rendering
-    /// share the encoding.
+    /// A watch whose events have the encoding named by `rendering`: watches with the same predicate and rendering share
+    /// it.
     pub fn watch_as(
         &self,
         collection: CollectionId,

@@ -33,7 +33,7 @@ pub struct KeyTag(pub u64);
 impl KeyTag {
     /// Of values that are stored as they are.
     pub const PLAIN: KeyTag = KeyTag(0);
-    /// Of values that are stored in a version of their resource that nobody writes any more.
+    /// The tag of values in a version of their resource that is no longer written.
     pub const OUTDATED: KeyTag = KeyTag(u64::MAX);
 }
 

@@ -34,11 +34,11 @@ pub struct Write {
 /// The reason why a write did not happen.
 #[derive(Clone, Debug)]
 pub enum CommitError {
-    /// The key is there already.
+    /// The key exists.
     Exists(Arc<Object>),
     /// The key is not there.
     Missing,
-    /// The key is there at another revision.
+    /// The key is at another revision.
     Stale(Arc<Object>),
     /// The write is larger than any store takes; in etcd's words.
     TooLarge(String),

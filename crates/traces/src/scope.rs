@@ -24,7 +24,7 @@ pub fn is_recorded() -> bool {
     CURRENT.try_with(|current| current.borrow().is_recorded()).unwrap_or_default()
 }
 
-/// Runs a piece of work with a current span of its own, at first the one of now: on another task, or beside others.
+/// Runs a piece of work with a current span of its own, at first the present one: on another task, or beside others.
 pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
     scoped(current(), work)
 }

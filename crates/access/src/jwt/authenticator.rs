@@ -28,7 +28,7 @@ pub struct JwtAuthenticator {
 }
 
 impl JwtAuthenticator {
-    /// Begins to ask the issuer for its keys, within a runtime; nobody waits for the answer. The error is that of an
+    /// Begins to fetch the issuer's keys, within a runtime, without waiting for them. The error is that of an
     /// expression, which valid configurations do not have.
     pub fn start(
         jwt: Jwt,

@@ -236,7 +236,7 @@ impl JwtReader {
     }
 }
 
-/// A map at its path, of which nothing is there when the document lacks it.
+/// A map at its path, empty if the document lacks it.
 struct JwtFields<'a> {
     map: Option<&'a Map>,
     path: String,

@@ -55,7 +55,7 @@ enum How {
 }
 
 impl PluginRow {
-    /// Whether nothing is made of it.
+    /// Whether the plugin is never made.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.how, How::Idle)

@@ -398,7 +398,8 @@ impl Write<'_> {
         requests.iter().any(|request| request.str_at(&["audience"]) == audience)
     }
 
-    /// A pod on the node has certificates for its account, and all that is named is there as it is named.
+    /// Checks that a pod on the node requests a certificate for its own account, and that all named objects exist with
+    /// the given uids.
     fn pod_certificate_request(&self) -> Result<(), Status> {
         if !self.request.is_create() {
             return self.refuse(format!("unexpected operation {}", self.operation().as_str()));

@@ -227,7 +227,7 @@ fn failure(binding: &Binding, decision: &ValidatorDecision) -> String {
     )
 }
 
-/// As much of a value as is kept.
+/// Cuts a value to the length that is kept.
 fn cut(mut value: String) -> String {
     let end = (0..=ANNOTATION_BYTES_MAX.min(value.len())).rev().find(|end| value.is_char_boundary(*end));
     value.truncate(end.unwrap_or_default());

@@ -53,7 +53,7 @@ impl Engine {
         match version {
             0 if text.is_empty() => self.store.wait_for_latest().await.map_err(store_failed),
             0 => Ok(()),
-            // Boxed, so that the many reads of now need no room for it.
+            // Boxed, so that reads of the latest state, which are many, need no room for it.
             version => Box::pin(self.wait_for(version)).await,
         }
     }

@@ -217,7 +217,7 @@ impl Replace<'_, '_> {
         }
     }
 
-    /// The object with the replicas of the scale that admission makes of the proposed one.
+    /// The object with the replicas of the scale, after mutating admission of the scale.
     async fn rescaled(
         &mut self,
         engine: &Engine,

@@ -1,4 +1,4 @@
-//! Update and patch: a new version of an object that is there.
+//! Update and patch: a new version of an existing object.
 
 use crate::engine::Engine;
 use crate::request::write_context::{WriteContext, WriteResult};

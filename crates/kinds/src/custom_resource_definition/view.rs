@@ -54,7 +54,7 @@ impl<'a> DefinitionView<'a> {
         self.by_name.get(name).copied()
     }
 
-    /// Every version's schema that is there.
+    /// The schemas of all versions that have one.
     pub fn schemas(&self) -> Vec<&'a Value> {
         self.versions.iter().filter_map(|version| document(set(version, SCHEMA)?)).collect()
     }

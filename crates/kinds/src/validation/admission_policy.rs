@@ -183,7 +183,7 @@ fn is_identifier(name: &str) -> bool {
         && !pintle_cel::is_reserved(name)
 }
 
-/// The type of an expression that is there.
+/// The type of an expression, if there is one.
 fn expression(
     object: &Value,
     field: &str,

@@ -22,7 +22,7 @@ pub fn warn_static_name(object: &Value, out: &mut Vec<String>) {
     }
 }
 
-/// A field that is one of a few texts, where it is there.
+/// Checks that a field, if present, is one of a few texts.
 pub fn one_of(object: &Value, field: &str, supported: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
     if let Some(text) = check::present(object, &[field]).and_then(Value::as_str)
         && !supported.contains(&text)

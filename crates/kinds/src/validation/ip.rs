@@ -1,4 +1,4 @@
-//! IP addresses and CIDRs in the forms that fields of old accept.
+//! IP addresses and CIDRs in the syntax of older fields.
 
 use pintle_object::{FieldErrors, Path};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

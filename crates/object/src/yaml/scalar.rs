@@ -151,7 +151,7 @@ fn is_timestamp(text: &str) -> bool {
     }
 }
 
-/// `190:20:30`: a number to base 60 for readers of old.
+/// `190:20:30`: a number to base 60 in YAML 1.1.
 fn is_base60(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));

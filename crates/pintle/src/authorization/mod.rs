@@ -107,7 +107,7 @@ impl Authorization {
     }
 }
 
-/// Only webhooks may come and go: the others are there from the start or not at all.
+/// Only webhooks may be added and removed: other modes are on from the start or not at all.
 fn may_follow(required: &BTreeSet<Mode>, own: &BTreeSet<Mode>) -> Result<(), String> {
     let mut missing: Vec<&str> = required.difference(own).map(|mode| mode.name()).collect();
     missing.sort_unstable();
@@ -166,7 +166,7 @@ fn modes(given: &FlagValues) -> Result<Vec<Mode>, String> {
     Ok(modes)
 }
 
-/// The file is there when the mode is, and only then.
+/// Reads the policy file, which must be given with the mode ABAC, and only then.
 fn abac(path: Option<PathBuf>, modes: &[Mode]) -> Result<Abac, String> {
     match (path, modes.contains(&Mode::Abac)) {
         (Some(path), true) => {

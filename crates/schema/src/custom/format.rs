@@ -109,7 +109,7 @@ fn is_hostname(pattern: &Regexp, text: &str) -> bool {
         && text.split('.').all(|label| (1..=63).contains(&label.len()))
 }
 
-/// Go's `ParseIP` of old: leading zeros of an IPv4 address do not count.
+/// Go's old `ParseIP`: leading zeros of an IPv4 address are ignored.
 fn is_ip(text: &str) -> bool {
     let is_part = |part: &str| {
         let digits = part.trim_start_matches('0');

@@ -30,7 +30,7 @@ pub fn canonicalize(schema: &Schema, ty: TypeId, value: &mut Value) {
         (Shape::Map(inner), Value::Map(map)) => {
             for (_, item) in map.iter_mut() {
                 match schema.shape(inner.value) {
-                    // An entry is there even without its value.
+                    // An entry exists even without its value.
                     Shape::Bytes if item.is_null() => *item = Value::from(""),
                     Shape::List(_) if item.is_null() => *item = Value::List(Vec::new()),
                     _ => canonicalize(schema, inner.value, item),

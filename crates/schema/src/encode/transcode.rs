@@ -81,7 +81,7 @@ enum TranscodePlace {
 
 /// For each field the range from the first to the last of its occurrences in the struct's message.
 struct Slots {
-    /// A bit for each field that is there.
+    /// A bit for each present field.
     present: u64,
     ranges: [(u32, u32); SLOTS],
 }

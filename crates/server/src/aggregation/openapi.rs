@@ -102,8 +102,8 @@ fn renamed(tree: &Value, names: &[(String, String)]) -> Value {
     }
 }
 
-/// Adds another server's document to one. Paths that are there already stay as they are; definitions of the same name
-/// and another content get a name of their own: `Thing_v2`.
+/// Adds another server's document to one. Existing paths are unchanged; definitions with an existing name and another
+/// content get a new name: `Thing_v2`.
 pub fn merge(into: &mut Value, packed: &Version2) -> Result<(), String> {
     let mut document = packed.tree()?;
     let names = conflicts(into, &document);

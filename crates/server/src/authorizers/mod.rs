@@ -76,7 +76,7 @@ pub struct Access {
     impersonation: Impersonation,
 }
 
-/// The authorizers of now: they may be replaced while the server runs.
+/// The current authorizers, which may be replaced while the server runs.
 struct Current(ArcSwap<Union>);
 
 impl Authorizer for Current {

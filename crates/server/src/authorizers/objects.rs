@@ -9,7 +9,7 @@ use pintle_schema::decode::Pick;
 use pintle_store::Object;
 use std::sync::{Arc, OnceLock, Weak};
 
-/// Looks into an engine's store; before there is one, nothing is there.
+/// Reads an engine's store; without an engine, nothing is found.
 #[derive(Default)]
 pub struct StoredObjects(OnceLock<Weak<Engine>>);
 

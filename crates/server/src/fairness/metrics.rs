@@ -6,7 +6,7 @@ use pintle_metrics::Registry;
 
 const PREFIX: &str = "apiserver_flowcontrol_";
 
-/// Shows all metrics of fairness as of now; series of flows that are gone go too.
+/// Sets all metrics of fairness; series of removed flows are removed too.
 pub fn show(fairness: &Fairness, registry: &Registry) {
     fairness.metrics().into_iter().for_each(|metric| show_one(metric, registry));
 }

@@ -28,7 +28,7 @@ impl WatchCache {
         }
     }
 
-    /// Shows one resource as of now. Each event that comes from the store is dispatched at once.
+    /// Sets the gauges of one resource. Each event from the store is dispatched at once.
     pub fn show(&self, group: &str, resource: &str, facts: EventFacts, revision: u64) {
         let labels = [group, resource];
         for events in [&self.received, &self.dispatched, &self.stored] {

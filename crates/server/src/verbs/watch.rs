@@ -34,7 +34,7 @@ const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// The time between two tries to find room for a watch's events, and the longest wait for it.
 const ROOM_EVERY: Duration = Duration::from_millis(50);
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Room for so much is there before a part of the initial state is encoded: about as long as parts are.
+/// The room that is needed before a part of the initial state is encoded: about the size of a part.
 const INITIAL_PART_BYTES: usize = 64 << 10;
 /// The duration of a watch without an end.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -147,7 +147,7 @@ struct Room {
 }
 
 struct WaitingWatch {
-    /// None while nothing is encoded: the initial state is there for as long as it takes.
+    /// None while nothing is encoded: the initial state can wait in the cache.
     bytes: Option<Bytes>,
     since: Instant,
     again: Pin<Box<Sleep>>,

@@ -1,4 +1,4 @@
-//! Transactions on etcd, and reads that are sure to be of now.
+//! Transactions on etcd, and reads of its latest state.
 
 use crate::attrs::Attrs;
 use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
@@ -78,7 +78,7 @@ impl EtcdStore {
                 .unwrap_or_else(|| made(staged, revision)));
         }
         let found = answer.responses.into_iter().find_map(|answer| answer.range?.kvs.into_iter().next());
-        // A client that tries again must find the object that stood in the way.
+        // A client that retries must find the conflicting object.
         self.wait_for_revision(revision, SEEN_MAX).await;
         Err(self.refusal(collection, write, found).await)
     }

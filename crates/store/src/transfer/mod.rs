@@ -31,7 +31,7 @@ pub async fn copy(
     transformer: Option<Arc<dyn Transformer>>,
     mut report: impl FnMut(TransferStage),
 ) -> Result<(Tally, Revision), BackendError> {
-    // A snapshot is looked at as a whole before anything is made of it.
+    // A snapshot is verified as a whole before it is copied.
     let in_file = match from {
         StorePlace::File(path) => Some(file::verify(path)?),
         StorePlace::Embedded(_) | StorePlace::Etcd(_) => None,

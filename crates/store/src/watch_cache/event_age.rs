@@ -13,7 +13,7 @@ pub(crate) struct EventAges {
 }
 
 impl EventAges {
-    /// Events that are added from `place` on are of now.
+    /// Notes the age of events from `place` on.
     pub fn note(&mut self, now: Instant, place: u64) {
         if self.marks.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= PRECISION) {
             self.marks.push_back((now, place));

@@ -97,7 +97,7 @@ impl EventLog {
         self.compacted_revision = self.compacted_revision.max(revision);
     }
 
-    /// Notes that the events that are added from now on are of now; recovered ones are of the start.
+    /// Notes the age of events that are added from now on; recovered ones have that of the start.
     pub fn note_age(&mut self, now: Instant) {
         let place = if self.ages.is_empty() { self.start } else { self.end() };
         self.ages.note(now, place);

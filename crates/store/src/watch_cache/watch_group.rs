@@ -155,7 +155,7 @@ impl WatchGroup {
             .map_or(Duration::ZERO, |notified_at| (notified_at + pause).saturating_duration_since(now))
     }
 
-    /// Wakes the watchers for everything that is there.
+    /// Wakes the watchers for all new events.
     pub fn notify(&self, now: Instant) {
         let mut state = self.state();
         let before = state.notified_at.replace(now);

@@ -259,7 +259,7 @@ impl WarningScope<'_> {
 
 pub const APP_ARMOR_DEPRECATED: &str = "deprecated since v1.30; use the \"appArmorProfile\" field instead";
 
-/// A variable that is there already may build on the one before, and else hides it.
+/// Warns about repeated variables, unless the later one refers to the earlier.
 fn hidden_variables(container: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     let variables = container.list_at(&["env"]);
     let mut seen = Seen::new();
