@@ -12,7 +12,6 @@ use pintle_object::RequestInfo;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -49,8 +48,6 @@ pub struct Backend {
     sinks: Vec<Sink>,
     counters: Arc<Counters>,
     detached: Arc<Semaphore>,
-    /// Requests that have an event, and are not long-running.
-    under_way: AtomicUsize,
 }
 
 /// The lines of one event, one for each sink; none for a sink that cannot have the event.
@@ -104,7 +101,7 @@ impl Backend {
         let Some(policy) = policy.filter(|_| !sinks.is_empty()) else { return Ok(None) };
         let detached = Arc::new(Semaphore::new(DETACHED_MAX));
         let counters = counters.clone();
-        Ok(Some(Arc::new(Backend { policy, sinks, counters, detached, under_way: AtomicUsize::new(0) })))
+        Ok(Some(Arc::new(Backend { policy, sinks, counters, detached })))
     }
 
     /// The policy's decision for a request: the level and the omitted stages. Counts the level.
@@ -164,12 +161,11 @@ impl Backend {
     /// Hands an event to the sinks, one after the other, and waits as their modes say. False when a strict one failed.
     pub async fn process(&self, lines: Lines) -> bool {
         let mut is_stored = true;
-        let gathers = self.under_way.load(Ordering::Relaxed) > 1;
         for (sink, line) in self.sinks.iter().zip(lines.0) {
             match (&sink.delivery, line) {
                 (Delivery::Buffered(buffer), Some(line)) => buffer.put(line),
                 (Delivery::AtOnce(delegate), Some(line)) => {
-                    is_stored &= delegate.process_line(line, gathers).await || !sink.is_strict;
+                    is_stored &= delegate.process_line(line).await || !sink.is_strict;
                 }
                 (Delivery::Buffered(_), None) => {}
                 // An event that is too large even without its bodies fails no request.
@@ -219,15 +215,6 @@ impl Backend {
         if let Some(log) = self.deferring() {
             log.settle(line).await;
         }
-    }
-
-    /// Counts a request that may leave more lines soon, until it has ended.
-    pub fn begin(&self) {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn end(&self) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The same of events in their order where nobody can wait: for a request whose client went away.

@@ -188,11 +188,10 @@ pub enum Delegate {
 }
 
 impl Delegate {
-    /// Whether a line is where it should be; one that is not has been counted and logged. With `gathers`, others are
-    /// about to come that may go with it.
-    pub async fn process_line(&self, line: Line, gathers: bool) -> bool {
+    /// Whether a line is where it should be; one that is not has been counted and logged.
+    pub async fn process_line(&self, line: Line) -> bool {
         match self {
-            Delegate::Log(log) => log.process_line(line, gathers).await,
+            Delegate::Log(log) => log.process_line(line).await,
             Delegate::Webhook(webhook) => webhook.process(vec![line]).await,
         }
     }

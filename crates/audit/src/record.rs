@@ -52,9 +52,6 @@ impl Record {
         }
         let event = AuditEvent::new(config.level, request);
         let state = RecordState { event, deferred: None, has_started: false, is_complete: false };
-        if !request.is_long_running {
-            backend.begin();
-        }
         Some(Record {
             backend: backend.clone(),
             config,
@@ -199,9 +196,6 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.is_long_running {
-            self.backend.end();
-        }
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut state.is_complete, true) {
             return;

@@ -10,6 +10,8 @@ const HANGS_AFTER: Duration = Duration::from_secs(10);
 const SLOW_MICROS: u64 = 10_000;
 /// Of the time that a slow write took, the time for which writes count as slow after it.
 const SLOW_FOR: u64 = 10;
+/// Writes that follow each other so soon are worth gathering.
+const BUSY_MICROS: u64 = 200;
 const IDLE: u64 = u64::MAX;
 
 /// Times are microseconds from `start`.
@@ -19,11 +21,17 @@ pub struct WriteClock {
     /// The start of the write in progress; `IDLE` when there is none.
     since: AtomicU64,
     slow_until: AtomicU64,
+    last_end: AtomicU64,
 }
 
 impl Default for WriteClock {
     fn default() -> WriteClock {
-        WriteClock { start: Instant::now(), since: AtomicU64::new(IDLE), slow_until: AtomicU64::new(0) }
+        WriteClock {
+            start: Instant::now(),
+            since: AtomicU64::new(IDLE),
+            slow_until: AtomicU64::new(0),
+            last_end: AtomicU64::new(0),
+        }
     }
 }
 
@@ -40,6 +48,7 @@ impl WriteClock {
 
     /// Notes a write that is over.
     pub fn ended(&self, began: u64, now: u64) {
+        self.last_end.store(now, Ordering::Relaxed);
         let took = now.saturating_sub(began);
         if took >= SLOW_MICROS {
             self.slow_until.store(now.saturating_add(took.saturating_mul(SLOW_FOR)), Ordering::Relaxed);
@@ -52,7 +61,13 @@ impl WriteClock {
         until > 0 && self.now() < until
     }
 
-    /// For how long a write has gone on.
+    /// Whether the last write ended a moment ago, or there is one.
+    pub fn is_busy(&self) -> bool {
+        self.now() < self.last_end.load(Ordering::Relaxed) + BUSY_MICROS
+            || self.since.load(Ordering::Relaxed) != IDLE
+    }
+
+    /// The time for which a write has gone on.
     fn going_on(&self) -> Option<Duration> {
         let since = self.since.load(Ordering::Relaxed);
         (since != IDLE).then(|| Duration::from_micros(self.now().saturating_sub(since)))
@@ -91,6 +106,20 @@ mod tests {
         clock.ended(now, now + 1_000_000_000);
         assert!(clock.is_slow());
         assert_eq!(clock.slow_until.load(Ordering::Relaxed), now + 11_000_000_000);
+    }
+
+    #[test]
+    fn writes_that_follow_each_other_are_worth_gathering() {
+        let clock = WriteClock::default();
+        let now = clock.now();
+        clock.ended(now, now + 1_000_000);
+        assert!(clock.is_busy());
+        clock.last_end.store(0, Ordering::Relaxed);
+        while clock.now() < BUSY_MICROS {
+            std::hint::spin_loop();
+        }
+        assert!(!clock.is_busy());
+        assert!(clock.timed(|| clock.is_busy()), "one that goes on");
     }
 
     #[test]

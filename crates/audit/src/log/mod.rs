@@ -4,7 +4,7 @@
 //! thread and to be woken by it costs several times what the kernel takes to append a line. And as to append several lines
 //! at once costs little more than one:
 //!
-//! - The first that leaves a line while other requests are under way lets all tasks that are ready go before it, and then
+//! - Where one line follows the other, the first that leaves one lets all tasks that are ready go before it, and then
 //!   writes what they have left too.
 //! - The first line of a request that changes nothing may be deferred. It is written before the request waits for anything,
 //!   or with its last line, which is before it is answered.
@@ -66,15 +66,14 @@ impl LogBackend {
         Ok(LogBackend { writer, room: Arc::new(Semaphore::new(WAITING_MAX)), counters })
     }
 
-    /// Writes one line, and tells whether it was; if not, that is counted and logged. With `gathers`, what others leave
-    /// meanwhile is written with it.
-    pub async fn process_line(&self, line: Line, gathers: bool) -> bool {
+    /// Writes one line, and tells whether it was; if not, that is counted and logged.
+    pub async fn process_line(&self, line: Line) -> bool {
         let room = self.room.clone().acquire_owned().await.ok();
         let (job, answered) = job(line.clone(), Vec::new(), room);
         if self.writer.leave(job) {
             // Dropped with the request when its client goes away meanwhile: others wait for what it writes.
             let flush = Flush(&self.writer);
-            if gathers {
+            if self.writer.clock.is_busy() {
                 tokio::task::yield_now().await;
             }
             drop(flush);
@@ -107,7 +106,11 @@ impl LogBackend {
     }
 
     /// Waits until a deferred line is written, and tells whether it was.
-    pub async fn settle(&self, DeferredLine { line, answered }: DeferredLine) -> bool {
+    pub async fn settle(&self, DeferredLine { line, mut answered }: DeferredLine) -> bool {
+        // Most went with a line that was waited for: what others have left since is theirs to write.
+        if let Ok(is_written) = answered.try_recv() {
+            return is_written;
+        }
         self.flush_deferred();
         self.told(answered.await, &[line])
     }

@@ -195,7 +195,7 @@ async fn many_at_once() {
     let tasks: Vec<_> = (0..LINES)
         .map(|n| {
             let log = log.clone();
-            tokio::spawn(async move { log.process_line(line(&n.to_string()), true).await })
+            tokio::spawn(async move { log.process_line(line(&n.to_string())).await })
         })
         .collect();
     for task in tasks {
@@ -221,12 +221,12 @@ async fn the_thread_writes_what_may_take_long() {
     let log = start(&path);
     let is_here = |bytes| log.writer.is_written_here(bytes);
     assert!(!is_here(1), "the thread opens the file");
-    assert!(log.process_line(line("1"), true).await);
+    assert!(log.process_line(line("1")).await);
     assert!(is_here(1) && !is_here(MEGABYTE), "and rotates it");
-    assert!(log.process_line(line("2"), true).await);
+    assert!(log.process_line(line("2")).await);
     log.writer.clock.ended(0, 10_000_000);
     assert!(!is_here(1), "and writes while that is slow");
-    assert!(log.process_line(line("3"), true).await);
+    assert!(log.process_line(line("3")).await);
     assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [1, 2, 3]);
 }
 
@@ -234,7 +234,7 @@ async fn the_thread_writes_what_may_take_long() {
 async fn the_only_thread_of_a_runtime_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = start(&dir.path().join("audit.log"));
-    assert!(log.process_line(line("1"), true).await);
+    assert!(log.process_line(line("1")).await);
     assert!(!log.writer.is_written_here(1));
 }
 
@@ -244,7 +244,7 @@ async fn a_write_that_hangs_keeps_lines_waiting_and_no_thread() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.log");
     let log = start(&path);
-    assert!(log.process_line(line("0"), true).await);
+    assert!(log.process_line(line("0")).await);
     // As long as a write that hangs has it.
     let (taken, is_taken) = oneshot::channel();
     let (end, ended) = std::sync::mpsc::channel::<()>();
@@ -259,7 +259,7 @@ async fn a_write_that_hangs_keeps_lines_waiting_and_no_thread() {
     let tasks: Vec<_> = (1..LINES)
         .map(|n| {
             let log = log.clone();
-            tokio::spawn(async move { log.process_line(line(&n.to_string()), true).await })
+            tokio::spawn(async move { log.process_line(line(&n.to_string())).await })
         })
         .collect();
     let others: Vec<_> = (0..LINES).map(|_| tokio::spawn(tokio::task::yield_now())).collect();
@@ -283,7 +283,7 @@ async fn a_pipe_that_nobody_reads_holds_no_thread() {
     let _reader = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
     let output = Output::open(path.to_str().unwrap(), rotation(0)).unwrap();
     let log = Arc::new(LogBackend::start(output, Arc::default()).unwrap());
-    assert!(log.process_line(line("1"), true).await);
+    assert!(log.process_line(line("1")).await);
     assert!(!log.writer.is_written_here(1));
 }
 
@@ -292,11 +292,13 @@ async fn a_request_that_ends_before_it_has_written_what_others_left_writes_it() 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.log");
     let log = start(&path);
-    assert!(log.process_line(line("0"), true).await);
-    let mut first = Box::pin(log.process_line(line("1"), true));
+    assert!(log.process_line(line("0")).await);
+    // As if lines followed each other.
+    log.writer.clock.ended(u64::MAX / 2, u64::MAX / 2);
+    let mut first = Box::pin(log.process_line(line("1")));
     let polled = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context))).await;
     assert!(polled.is_pending(), "it lets others go before it");
-    let mut second = Box::pin(log.process_line(line("2"), true));
+    let mut second = Box::pin(log.process_line(line("2")));
     let polled = std::future::poll_fn(|context| std::task::Poll::Ready(second.as_mut().poll(context))).await;
     assert!(polled.is_pending(), "it waits for the first");
     drop(first);
@@ -313,10 +315,10 @@ async fn deferred_lines_go_with_the_next_or_when_they_are_called_for() {
         let text = std::fs::read_to_string(&path).unwrap();
         text.lines().map(|line| ids(line).remove(0)).collect::<Vec<usize>>()
     };
-    assert!(log.process_line(line("0"), false).await);
+    assert!(log.process_line(line("0")).await);
     let Ok(first) = log.defer(line("1")) else { panic!("there is room") };
     assert_eq!(there(), [0]);
-    assert!(log.process_line(line("2"), false).await);
+    assert!(log.process_line(line("2")).await);
     assert_eq!(there(), [0, 1, 2], "in the order in which they were left");
     assert!(log.settle(first).await);
     let Ok(second) = log.defer(line("3")) else { panic!("there is room") };
@@ -333,8 +335,8 @@ async fn lines_that_fail_are_counted_though_nobody_waits() {
     let counters: Arc<Counters> = Arc::default();
     let output = Output::open("/dev/full", rotation(0)).unwrap();
     let log = Arc::new(LogBackend::start(output, counters.clone()).unwrap());
-    assert!(!log.process_line(line("0"), false).await);
+    assert!(!log.process_line(line("0")).await);
     drop(log.defer(line("1")));
-    assert!(!log.process_line(line("2"), false).await);
+    assert!(!log.process_line(line("2")).await);
     assert_eq!(counters.errors(BackendName::Log), 3);
 }

@@ -102,13 +102,12 @@ impl LineWriter {
                 return;
             }
             let Some(output) = self.try_output() else { return };
-            let mut queue = lock(&self.queue);
+            let queue = lock(&self.queue);
             let is_quick = queue.bytes <= BYTES_MAX && self.is_quick();
             if !is_quick || !output.has_room(queue.bytes) {
                 break;
             }
-            let jobs = queue.take();
-            drop(queue);
+            let jobs = self.take(queue);
             self.write(output, jobs);
         }
         self.called.notify_one();
@@ -126,7 +125,7 @@ impl LineWriter {
             }
             drop(queue);
             let output = lock(&self.output);
-            let jobs = lock(&self.queue).take();
+            let jobs = self.take(lock(&self.queue));
             self.write(output, jobs);
         }
     }
@@ -135,6 +134,11 @@ impl LineWriter {
     pub fn close(&self) {
         lock(&self.queue).is_closed = true;
         self.called.notify_one();
+    }
+
+    fn take(&self, mut queue: MutexGuard<'_, LeftLines>) -> Vec<Job> {
+        self.has_deferred.store(false, Ordering::Relaxed);
+        queue.take()
     }
 
     /// Writes lines, and tells those who wait; a line that could not be written is counted and logged.
