@@ -457,9 +457,17 @@ async fn recorded(
 ) -> Response {
     if response.is_whole() {
         let mut end = record.end(End::Complete);
-        // Most are written at once: they need no clock.
-        let is_ended = poll_fn(|context| Poll::Ready(end.as_mut().poll(context).is_ready())).await;
-        if !is_ended && tokio::time::timeout(left.max(AUDIT_MIN), &mut end).await.is_err() {
+        let mut timer = None;
+        let is_ended = poll_fn(|context| {
+            // Once each time that it is woken: where it is pending, it may have let others go before it.
+            if end.as_mut().poll(context).is_ready() {
+                return Poll::Ready(true);
+            }
+            // Most are written at once: they need no clock.
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(left.max(AUDIT_MIN))));
+            timer.as_mut().poll(context).map(|()| false)
+        });
+        if !is_ended.await {
             tokio::spawn(end);
             return inflight::timed_out();
         }
