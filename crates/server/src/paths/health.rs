@@ -172,17 +172,7 @@ fn all(app: &App, root: &str, request: &Request, fails: impl Fn(&str) -> bool) -
             _ => format!("[+]{check} ok\n"),
         });
     }
-    let unknown: Vec<String> = excluded
-        .iter()
-        .filter(|name| !checks(app, root).contains(name))
-        .map(|name| pintle_object::field::quote(name))
-        .collect();
-    if !unknown.is_empty() {
-        lines.push_str(&format!(
-            "warn: some health checks cannot be excluded: no matches for {}\n",
-            unknown.join(", ")
-        ));
-    }
+    lines.push_str(&warning(&excluded, &checks(app, root)));
     if failed {
         return Response::new(500, "text/plain; charset=utf-8", format!("{lines}{root} check failed\n"))
             .with("x-content-type-options", "nosniff");
@@ -193,6 +183,30 @@ fn all(app: &App, root: &str, request: &Request, fails: impl Fn(&str) -> bool) -
     ok(format!("{lines}{root} check passed\n"))
 }
 
+/// The warning of checks that are excluded and not there.
+fn warning(excluded: &[&str], known: &[&str]) -> String {
+    let mut unknown: Vec<&str> = excluded.iter().filter(|name| !known.contains(name)).copied().collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    if unknown.is_empty() {
+        return String::new();
+    }
+    let unknown: Vec<String> = unknown.into_iter().map(pintle_object::field::quote).collect();
+    format!("warn: some health checks cannot be excluded: no matches for {}\n", unknown.join(", "))
+}
+
 fn ok(body: String) -> Response {
     Response::new(200, "text/plain; charset=utf-8", body).with("x-content-type-options", "nosniff")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::warning;
+
+    #[test]
+    fn checks_that_are_not_there_are_named_once_and_in_order() {
+        let named = "warn: some health checks cannot be excluded: no matches for \"a\", \"x\"\n";
+        assert_eq!(warning(&["ping", "x", "a", "x"], &["ping"]), named);
+        assert_eq!(warning(&["ping"], &["ping", "log"]), "");
+    }
 }
