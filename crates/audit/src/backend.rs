@@ -4,14 +4,17 @@ use crate::batch::{Batching, Buffer, Delegate};
 use crate::counters::{BackendName, Counters};
 use crate::event::{Annotations, AuditEvent};
 use crate::line::Line;
-use crate::log::{DeferredLine, LogBackend, Output, Rotation};
+use crate::log::{LogBackend, Output, Rotation};
 use crate::options::{AuditOptions, Format, Mode};
 use crate::policy::{AuditPolicy, AuditStage, Level, RequestConfig};
 use crate::webhook::WebhookBackend;
 use pintle_object::RequestInfo;
 use pintle_object::time::Time;
 use pintle_object::user::User;
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -21,10 +24,17 @@ use tokio::time::Instant;
 const DETACHED_MAX: usize = 4096;
 /// A log and a webhook.
 const SINKS_MAX: usize = 2;
+/// The room for a line that each thread keeps.
+const SCRATCH_MAX: usize = 16 << 10;
 /// The longest time that the end of the server waits for events in flight.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 /// The annotation of an event that lost its bodies.
 const TRUNCATED: &str = "audit.k8s.io/truncated";
+
+thread_local! {
+    /// The line that this thread is writing.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// One of the two kinds of backends, as its flags set it up.
 struct Sink {
@@ -175,46 +185,58 @@ impl Backend {
         is_stored
     }
 
-    /// Hands an event over that is stored before another one, which is waited for; the lines where that cannot be.
-    pub fn defer(&self, lines: Lines) -> Result<Option<DeferredLine>, Lines> {
-        let Some(log) = self.deferring() else { return Err(lines) };
-        let mut rest = Lines([const { None }; SINKS_MAX]);
-        let mut deferred = None;
-        for ((sink, line), left) in self.sinks.iter().zip(lines.0).zip(&mut rest.0) {
-            match (&sink.delivery, line) {
-                (Delivery::Buffered(buffer), Some(line)) => buffer.put(line),
-                (Delivery::AtOnce(_), Some(line)) => match log.defer(line) {
-                    Ok(line) => deferred = Some(line),
-                    Err(line) => *left = Some(line),
-                },
-                (_, None) => {}
-            }
-        }
-        if rest.0.iter().any(Option::is_some) { Err(rest) } else { Ok(deferred) }
-    }
-
-    /// The log, if it is the only sink that is waited for, and no request fails for it.
-    fn deferring(&self) -> Option<&LogBackend> {
-        let mut at_once = self.sinks.iter().filter_map(|sink| match &sink.delivery {
-            Delivery::AtOnce(delegate) => Some((delegate, sink.is_strict)),
-            Delivery::Buffered(_) => None,
+    /// Hands an event at a stage to the sinks if they have it without a wait, as far as their modes ask for one: then it
+    /// is stored before `poll_stored` is ready. False, and nothing was done, where it must be waited for.
+    pub fn leave(&self, event: &AuditEvent, stage: AuditStage, now: Time) -> bool {
+        let [Sink { format: Format::Json, max_event_bytes: None, delivery, .. }] = self.sinks.as_slice()
+        else {
+            return false;
+        };
+        let Delivery::AtOnce(delegate) = delivery else { return false };
+        let (Delegate::Log(log), None) = (delegate.as_ref(), &event.undecodable) else { return false };
+        let is_left = SCRATCH.with_borrow_mut(|line| {
+            line.clear();
+            event.write(stage, now, line);
+            let is_left = log.leave(line);
+            line.shrink_to(SCRATCH_MAX);
+            is_left
         });
-        match (at_once.next().map(|(delegate, is_strict)| (delegate.as_ref(), is_strict)), at_once.next()) {
-            (Some((Delegate::Log(log), false)), None) => Some(log),
-            _ => None,
+        if is_left {
+            self.counters.observe_event();
         }
+        is_left
     }
 
-    /// Writes the lines that were deferred.
+    /// Whether a request fails whose event cannot be stored when it comes.
+    pub fn is_strict(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.is_strict)
+    }
+
+    /// Writes the lines that were left.
     pub fn flush(&self) {
-        self.deferring().iter().for_each(|log| log.flush_deferred());
+        self.logs().for_each(LogBackend::flush);
     }
 
-    /// Waits until a deferred line is written. One that is not has been counted and logged.
-    pub async fn settle(&self, line: DeferredLine) {
-        if let Some(log) = self.deferring() {
-            log.settle(line).await;
-        }
+    /// The number of events that were ever left.
+    pub fn left(&self) -> u64 {
+        // There is one log at most.
+        self.logs().map(LogBackend::left).sum()
+    }
+
+    /// Ready when so many of them are stored, or have failed.
+    pub fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()> {
+        self.logs().next().map_or(Poll::Ready(()), |log| log.poll_stored(count, context))
+    }
+
+    /// The logs that are written at once.
+    fn logs(&self) -> impl Iterator<Item = &LogBackend> {
+        self.sinks.iter().filter_map(|sink| match &sink.delivery {
+            Delivery::AtOnce(delegate) => match delegate.as_ref() {
+                Delegate::Log(log) => Some(log),
+                Delegate::Webhook(_) => None,
+            },
+            Delivery::Buffered(_) => None,
+        })
     }
 
     /// The same of events in their order where nobody can wait: for a request whose client went away.
@@ -253,6 +275,11 @@ impl Backend {
                 Delivery::Buffered(buffer) => buffer.shut_down(deadline).await,
                 Delivery::AtOnce(_) => {}
             }
+        }
+        let count = self.left();
+        let left = poll_fn(|context| self.poll_stored(count, context));
+        if tokio::time::timeout_at(deadline, left).await.is_err() {
+            tracing::error!("audit events were lost: a write to their log hangs");
         }
     }
 }

@@ -29,6 +29,11 @@ impl Line {
         Line { bytes: (legacy::line(event, stage) + "\n").into(), is_legacy: true }
     }
 
+    /// A line that was written before, as it is in a log.
+    pub fn copied(line: &[u8]) -> Line {
+        Line { bytes: Bytes::copy_from_slice(line), is_legacy: !line.starts_with(b"{") }
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -3,7 +3,6 @@
 
 use crate::backend::{Backend, Lines};
 use crate::event::{AuditEvent, RequestFields, ResponseStatus};
-use crate::log::DeferredLine;
 use crate::policy::{AuditStage, Level, RequestConfig};
 use bytes::Bytes;
 use pintle_object::Verb;
@@ -32,8 +31,6 @@ pub struct Record {
 
 struct RecordState {
     event: AuditEvent,
-    /// The line of `RequestReceived` where it was deferred.
-    deferred: Option<DeferredLine>,
     has_started: bool,
     is_complete: bool,
 }
@@ -51,7 +48,7 @@ impl Record {
             return None;
         }
         let event = AuditEvent::new(config.level, request);
-        let state = RecordState { event, deferred: None, has_started: false, is_complete: false };
+        let state = RecordState { event, has_started: false, is_complete: false };
         Some(Record {
             backend: backend.clone(),
             config,
@@ -101,19 +98,16 @@ impl Record {
         self.state().event.response_status.get_or_insert_default().code = code;
     }
 
-    /// Records the request as it came, at the latest before `Backend::flush` returns or the record is complete. False when
-    /// it must be refused, because that could not be stored.
+    /// Leaves the record of the request as it came to be stored before it waits for anything (`Backend::flush`) or is
+    /// answered (`Backend::poll_stored`). False where it must be waited for, by `received`.
+    pub fn leave_received(&self) -> bool {
+        let must_wait = !self.is_read || self.backend.is_strict();
+        !must_wait && self.leave(AuditStage::RequestReceived)
+    }
+
+    /// Records the request as it came. False when it must be refused, because that could not be stored.
     pub async fn received(&self) -> bool {
-        let Some(mut lines) = self.prepared(AuditStage::RequestReceived) else { return true };
-        if self.is_read {
-            lines = match self.backend.defer(lines) {
-                Ok(deferred) => {
-                    self.state().deferred = deferred;
-                    return true;
-                }
-                Err(lines) => lines,
-            };
-        }
+        let Some(lines) = self.prepared(AuditStage::RequestReceived) else { return true };
         let is_stored = self.backend.process(lines).await;
         if !is_stored {
             self.backend.reject();
@@ -122,12 +116,17 @@ impl Record {
         is_stored
     }
 
+    /// Leaves the record of a long-running request whose head of a response is about to be sent, to be stored before it
+    /// is. False where that must be waited for, by `started`.
+    pub fn leave_started(&self, code: u16) -> bool {
+        self.response_code(code);
+        self.leave_start()
+    }
+
     /// Records that the head of the response is about to be sent, if the request is long-running.
     pub async fn started(&self, code: u16) {
         self.response_code(code);
-        if self.is_long_running && !std::mem::replace(&mut self.state().has_started, true) {
-            self.store(AuditStage::ResponseStarted).await;
-        }
+        self.start().await;
     }
 
     /// Ends the record without a further event.
@@ -135,16 +134,24 @@ impl Record {
         self.state().is_complete = true;
     }
 
+    /// Leaves the record of a request of which no more bytes are sent, or whose answer is there whole, to be stored before
+    /// that is sent. False where it must be waited for, by `complete`.
+    pub fn leave_complete(&self) -> bool {
+        if self.state().is_complete {
+            return true;
+        }
+        let is_left = self.leave_start() && self.leave(AuditStage::ResponseComplete);
+        self.state().is_complete |= is_left;
+        is_left
+    }
+
     /// Records that no more bytes are sent.
     pub async fn complete(&self) {
         if std::mem::replace(&mut self.state().is_complete, true) {
             return;
         }
-        if self.is_long_running && !std::mem::replace(&mut self.state().has_started, true) {
-            self.store(AuditStage::ResponseStarted).await;
-        }
+        self.start().await;
         self.store(AuditStage::ResponseComplete).await;
-        self.settle().await;
     }
 
     /// Records that the request panicked.
@@ -160,7 +167,29 @@ impl Record {
             code: 500,
         });
         self.store(AuditStage::Panic).await;
-        self.settle().await;
+    }
+
+    fn leave_start(&self) -> bool {
+        let is_due = self.is_long_running && !self.state().has_started;
+        let is_left = !is_due || self.leave(AuditStage::ResponseStarted);
+        self.state().has_started |= is_left;
+        is_left
+    }
+
+    async fn start(&self) {
+        if self.is_long_running && !std::mem::replace(&mut self.state().has_started, true) {
+            self.store(AuditStage::ResponseStarted).await;
+        }
+    }
+
+    /// Leaves the event of a stage to be stored, or nothing where the stage is not recorded.
+    fn leave(&self, stage: AuditStage) -> bool {
+        if self.config.omit_stages.contains(stage) {
+            return true;
+        }
+        let event = &mut self.state().event;
+        let time = self.reach(event, stage);
+        self.backend.leave(event, stage, time)
     }
 
     async fn store(&self, stage: AuditStage) {
@@ -175,18 +204,15 @@ impl Record {
             return None;
         }
         let event = &mut self.state().event;
-        take(&self.context, event, stage, self.is_watch);
-        // The first stage is at the time of the request.
-        let time = if stage == AuditStage::RequestReceived { event.received } else { now() };
+        let time = self.reach(event, stage);
         Some(self.backend.prepare(event, stage, time))
     }
 
-    /// Waits for what was deferred.
-    async fn settle(&self) {
-        let deferred = self.state().deferred.take();
-        if let Some(line) = deferred {
-            self.backend.settle(line).await;
-        }
+    /// Takes over what was left on the way so far; gives the time of the stage.
+    fn reach(&self, event: &mut AuditEvent, stage: AuditStage) -> Time {
+        take(&self.context, event, stage, self.is_watch);
+        // The first stage is at the time of the request.
+        if stage == AuditStage::RequestReceived { event.received } else { now() }
     }
 
     fn state(&self) -> MutexGuard<'_, Box<RecordState>> {

@@ -7,6 +7,7 @@ use pintle_object::audit::{AuditContext, Latency};
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{RequestInfo, Value, Verb, json};
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -445,20 +446,41 @@ async fn the_first_line_of_a_read_may_come_with_its_last_and_that_of_a_write_may
     assert!(write.received().await);
     assert_eq!(stages(&place.lines()), ["RequestReceived"]);
     write.complete().await;
+    assert!(!record(&backend, "update", false).unwrap().leave_received(), "before anything is changed");
+    eventually("one whose client went away", || place.lines().len() == 3).await;
     let read = record(&backend, "get", false).unwrap();
-    assert!(read.received().await);
-    assert_eq!(place.lines().len(), 2);
-    read.complete().await;
-    let all = ["RequestReceived", "ResponseComplete"].repeat(2);
-    assert_eq!(stages(&place.lines()), all);
+    assert!(read.leave_received() && read.leave_complete());
+    assert_eq!(place.lines().len(), 3);
+    let count = backend.left();
+    poll_fn(|context| backend.poll_stored(count, context)).await;
+    let both = ["RequestReceived", "ResponseComplete"];
+    assert_eq!(stages(&place.lines()), [&both[..], &both[1..], &both[..]].concat());
+    drop(read);
     let waiting = record(&backend, "list", false).unwrap();
-    assert!(waiting.received().await);
+    assert!(waiting.leave_received());
     backend.flush();
-    eventually("the first line of one that waits", || place.lines().len() == 5).await;
+    assert_eq!(place.lines().len(), 6, "the first line of one that waits");
     drop(waiting);
-    eventually("the end of one whose client went away", || place.lines().len() == 6).await;
+    eventually("the end of one whose client went away", || place.lines().len() == 7).await;
+    let watch = record(&backend, "watch", true).unwrap();
+    assert!(watch.received().await && watch.leave_started(200) && watch.leave_complete());
+    backend.flush();
+    let of_watch = ["RequestReceived", "ResponseStarted", "ResponseComplete"];
+    assert_eq!(stages(&place.lines())[7..], of_watch);
+    assert_eq!(place.counters.events(), 10);
     let strict = place.start(place.log(Mode::BlockingStrict), WebhookSettings::default());
     let read = record(&strict, "get", false).unwrap();
-    assert!(read.received().await);
+    assert!(!read.leave_received() && read.received().await);
     assert_eq!(place.lines().last().unwrap().str_at(&["stage"]), "RequestReceived");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_is_stored_at_the_end_of_the_server() {
+    let place = Place::new();
+    let backend = place.start(place.log(Mode::Blocking), WebhookSettings::default());
+    assert!(record(&backend, "get", false).unwrap().received().await);
+    eventually("the file is open", || place.lines().len() == 2).await;
+    assert!(record(&backend, "get", false).unwrap().leave_complete());
+    backend.shut_down().await;
+    assert_eq!(place.lines().len(), 3);
 }

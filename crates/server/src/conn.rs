@@ -1,6 +1,7 @@
 //! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a graceful stop.
 
 use crate::activity::{Activity, LEAVE_MAX, StreamVerdict};
+use crate::answer_gate::AnswerGate;
 use crate::app::App;
 use crate::client::ConnectionClient;
 use crate::connections::Connections;
@@ -158,17 +159,19 @@ async fn exchange(
     let goaway = Arc::new(Notify::new());
     let (leave, of_requests) = (goaway.clone(), activity.clone());
     let builder = builder(app.options.streams_max);
+    let (gate, unanswered) = AnswerGate::new(app.stages.audit.as_ref());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, client, leave) = (app.clone(), client.clone(), leave.clone());
-        let (activity, tunnel) = (of_requests.clone(), tunnel.clone());
+        let (activity, tunnel, unanswered) = (of_requests.clone(), tunnel.clone(), unanswered.clone());
         async move {
             let in_flight = activity.begin(streams::current());
             let (version, mut response) = respond(&app, request, &client, &leave).await;
+            unanswered.store();
             let in_flight = tunnel.begin(&mut response, in_flight);
             Ok::<hyper::Response<HttpBody>, Infallible>(http_body::to_http(response, version, in_flight))
         }
     });
-    let held = Coalesced::new(Observed::new(stream, activity.clone()));
+    let held = Coalesced::new(Observed::new(stream, activity.clone()), gate);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(held.clone()), service);
     let mut connection = std::pin::pin!(connection);
     let mut is_leaving = false;

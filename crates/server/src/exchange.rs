@@ -83,6 +83,7 @@ impl Drop for Tunnel {
 mod tests {
     use super::*;
     use crate::activity::Activity;
+    use crate::answer_gate::AnswerGate;
     use crate::http_body::to_http;
     use crate::upgrade::Upgrade;
     use crate::write_coalescing::Coalesced;
@@ -117,7 +118,7 @@ mod tests {
                 Ok::<_, Infallible>(to_http(response, Version::HTTP_11, in_flight))
             }
         });
-        let held = Coalesced::new(stream);
+        let held = Coalesced::new(stream, AnswerGate::default());
         let connection = hyper::server::conn::http1::Builder::new();
         let connection = connection.serve_connection(TokioIo::new(held.clone()), service).with_upgrades();
         let mut connection = std::pin::pin!(connection);

@@ -6,6 +6,7 @@ mod accept;
 mod activity;
 pub mod aggregation;
 mod answer;
+mod answer_gate;
 mod answers;
 pub mod app;
 mod as_go;

@@ -18,7 +18,7 @@ use crate::seat::Seat;
 use crate::seated_body::{SeatedBody, read_seated};
 use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
-use crate::stages::{AuditRecord, End};
+use crate::stages::{Audit, AuditRecord, End, Event};
 use crate::top::{self, Meter, RequestKind};
 use crate::{
     aggregation, head, inflight, legacy_paths, memory_refusal, metrics, paths, peers, route, spans, verbs,
@@ -40,7 +40,6 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// The warning to a client whose bearer token is ignored for the space before it.
@@ -241,7 +240,8 @@ async fn in_time(
         Err(why) => {
             tracing::error!(method = %request.method, path = request.path(), why, "a request panicked");
             if let Some(record) = way.record.take() {
-                record.end(End::Panic(why)).await;
+                // No request fails for it.
+                let _ = record.end(End::Panic(why)).stored().await;
             }
             Response::panicked()
         }
@@ -271,10 +271,13 @@ async fn stages(
     let _request = way.span.clone().enter();
     let _audit = spans::stage("audit");
     if let Some(audit) = &app.stages.audit {
-        match audit.begin(request).await {
-            Ok(record) => way.record = record,
-            Err(_) => return Ok(internal_error(request, "failed to store audit event")),
+        let record = audit.begin(request);
+        if let Some(record) = &record
+            && record.received().stored().await.is_err()
+        {
+            return Ok(internal_error(request, "failed to store audit event"));
         }
+        way.record = record;
     }
     let clock = request.audit_clock();
     let _impersonation = spans::stage("impersonation");
@@ -456,41 +459,43 @@ async fn recorded(
     left: Duration,
 ) -> Response {
     if response.is_whole() {
-        let mut end = record.end(End::Complete);
-        let mut timer = None;
-        let is_ended = poll_fn(|context| {
-            // Once each time that it is woken: where it is pending, it may have let others go before it.
-            if end.as_mut().poll(context).is_ready() {
-                return Poll::Ready(true);
-            }
-            // Most are written at once: they need no clock.
-            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(left.max(AUDIT_MIN))));
-            timer.as_mut().poll(context).map(|()| false)
-        });
-        if !is_ended.await {
-            tokio::spawn(end);
+        // What was left is stored before the connection writes the answer.
+        let Event::Awaited(mut stored) = record.end(End::Complete) else { return response };
+        if tokio::time::timeout(left.max(AUDIT_MIN), &mut stored).await.is_err() {
+            tokio::spawn(stored);
             return inflight::timed_out();
         }
         return response;
     }
-    app.stages.audit.iter().for_each(|audit| audit.flush());
     if inflight::is_long_running(&request.info) || matches!(response.body, Body::Upgrade(_)) {
-        record.started().await;
+        // No request fails for it.
+        let _ = record.started().stored().await;
     }
-    let ending: Box<dyn Any + Send> = Box::new(Ending(Some(record)));
+    let ending: Box<dyn Any + Send> =
+        Box::new(Ending { record: Some(record), audit: app.stages.audit.clone() });
     response.held.push(ending);
     response
 }
 
 /// Tells an audit of the end of an answer that was sent, or could not be.
-struct Ending(Option<Arc<dyn AuditRecord>>);
+struct Ending {
+    record: Option<Arc<dyn AuditRecord>>,
+    audit: Option<Arc<dyn Audit>>,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
         let why = std::thread::panicking().then(|| String::from("a panic while the answer was sent"));
         let end = why.map_or(End::Complete, End::Panic);
-        if let (Some(record), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(record.end(end));
+        let (Some(record), Ok(runtime)) = (self.record.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        match record.end(end) {
+            // No answer comes after it that would wait for it.
+            Event::Left => self.audit.iter().for_each(|audit| audit.flush()),
+            Event::Awaited(stored) => {
+                runtime.spawn(stored);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::response::Response;
 use pintle_access::User;
 use pintle_traces::Tracer;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// The stages of a server; each may be absent.
 #[derive(Default)]
@@ -30,20 +31,22 @@ pub struct Stages {
 /// Audit, around everything that happens to a request whose user is known. It is told of each stage of a request once,
 /// in order; the pipeline waits for it, so that a blocking backend blocks requests, and one thread at most.
 pub trait Audit: Send + Sync {
-    /// Judges a request by the policy and stores its event of `RequestReceived`. Sets the level of `request.audit`, by
-    /// which everything on the way knows what to leave there. None when no event of the request is wanted.
-    fn begin<'a>(
-        &'a self,
-        request: &'a Request,
-    ) -> Waiting<'a, Result<Option<Arc<dyn AuditRecord>>, NotStored>>;
+    /// Judges a request by the policy. Sets the level of `request.audit`, by which everything on the way knows what to
+    /// leave there. None when no event of the request is wanted.
+    fn begin(&self, request: &Request) -> Option<Arc<dyn AuditRecord>>;
 
     /// A request that ended before its user was known, with its unsent answer: invalid credentials, or an invalid
     /// timeout.
     fn failed<'a>(&'a self, request: &'a Request, response: &'a mut Response) -> Waiting<'a, ()>;
 
-    /// Stores the events of `RequestReceived` that were put off: before a request waits for anything, or its answer is
-    /// begun.
+    /// Stores the events that were left: before a request waits for anything.
     fn flush(&self);
+
+    /// The number of events that were ever left.
+    fn left(&self) -> u64;
+
+    /// Ready when so many of them are stored: before answers are written that were made when so many were left.
+    fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()>;
 
     /// Waits for what is on its way, when all requests have ended and the server is about to.
     fn shut_down(&self) -> Waiting<'_, ()>;
@@ -53,8 +56,29 @@ pub trait Audit: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotStored;
 
+/// The state of an event of which the audit was told.
+pub enum Event<'a> {
+    /// It is stored before `Audit::flush` returns, or else before `Audit::poll_stored` is ready.
+    Left,
+    /// It is stored when this is over.
+    Awaited(Waiting<'a, Result<(), NotStored>>),
+}
+
+impl Event<'_> {
+    /// Waits for an event that must be waited for.
+    pub async fn stored(self) -> Result<(), NotStored> {
+        match self {
+            Event::Left => Ok(()),
+            Event::Awaited(stored) => stored.await,
+        }
+    }
+}
+
 /// The audit of one request. What is left in `request.audit` on the way is complete when it is told of an end.
 pub trait AuditRecord: Send + Sync {
+    /// The request as it came: `RequestReceived`.
+    fn received(&self) -> Event<'_>;
+
     /// From here on the request acts as this user, which a permission of this verb allows (empty for the old one).
     fn impersonated(&self, user: &Arc<User>, constraint: &str);
 
@@ -62,11 +86,11 @@ pub trait AuditRecord: Send + Sync {
     fn answered(&self, request: &Request, response: &mut Response);
 
     /// The head of an answer that lasts (a watch, a tunnel) is about to be sent: `ResponseStarted`.
-    fn started(&self) -> Waiting<'_, ()>;
+    fn started(&self) -> Event<'_>;
 
     /// `ResponseComplete`, or `Panic`: before a complete answer is sent, and for others when they have ended or their
     /// client is gone.
-    fn end(self: Arc<Self>, end: End) -> Waiting<'static, ()>;
+    fn end(self: Arc<Self>, end: End) -> Event<'static>;
 }
 
 /// The end of a request.

@@ -3,6 +3,7 @@
 //! HTTP/2 flushes after every frame of data. With hundreds of watches on a connection each event would be a TLS record
 //! and a system call of its own; so a flush is only noted while the connection is worked on, and done when it rests.
 
+use crate::answer_gate::AnswerGate;
 use crate::as_go;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -23,6 +24,7 @@ pub struct Coalesced<S>(Arc<Mutex<CoalescerState<S>>>);
 
 struct CoalescerState<S> {
     stream: S,
+    gate: AnswerGate,
     bytes: Vec<u8>,
     /// The number of bytes of `bytes` that are written.
     written: usize,
@@ -39,10 +41,11 @@ impl<S> Clone for Coalesced<S> {
 }
 
 impl<S> Coalesced<S> {
-    pub fn new(stream: S) -> Coalesced<S> {
+    /// Holds what goes to a stream, as far as a gate is not open.
+    pub fn new(stream: S, gate: AnswerGate) -> Coalesced<S> {
         let (bytes, written) = (Vec::new(), 0);
         let (is_driven, needs_flush, has_yielded) = (false, false, false);
-        let state = CoalescerState { stream, bytes, written, is_driven, needs_flush, has_yielded };
+        let state = CoalescerState { stream, gate, bytes, written, is_driven, needs_flush, has_yielded };
         Coalesced(Arc::new(Mutex::new(state)))
     }
 
@@ -95,6 +98,7 @@ impl<S: AsyncWrite + Unpin> CoalescerState<S> {
     }
 
     fn poll_write_held(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.gate.poll_open(context));
         while let Some(rest) = self.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
             let mut pieces = [IoSlice::new(&[]); HELD_MAX / PIECE];
             pieces.iter_mut().zip(rest.chunks(PIECE)).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
@@ -141,7 +145,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
         let len = slices.iter().map(|slice| slice.len()).sum();
-        if !ready!(state.poll_room(context, len))? {
+        let is_held = ready!(state.poll_room(context, len))?;
+        state.gate.close();
+        if !is_held {
+            ready!(state.gate.poll_open(context));
             return Pin::new(&mut state.stream).poll_write_vectored(context, slices);
         }
         if let Some(refusal) = slices.first().and_then(|first| as_go::refusal(first)) {
@@ -185,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_connection_writes_goes_out_when_it_rests() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let held = Coalesced::new(near);
+        let held = Coalesced::new(near, AnswerGate::default());
         let mut own = held.clone();
         let mut connection = std::pin::pin!(async move {
             for _ in 0..3 {
@@ -208,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_slow_reader_leaves_is_bounded() {
         let (near, mut far) = tokio::io::duplex(1000);
-        let held = Coalesced::new(near);
+        let held = Coalesced::new(near, AnswerGate::default());
         let mut own = held.clone();
         let sent: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
         let expected = sent.clone();

@@ -1,11 +1,8 @@
 //! `WriteClock`: since when a write goes on, and whether writes were slow of late.
 
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A write that takes longer is logged as hanging, and again each time as much time has passed.
-const HANGS_AFTER: Duration = Duration::from_secs(10);
 /// From here on a write is slow: what small requests take of a thread, several times over.
 const SLOW_MICROS: u64 = 10_000;
 /// Of the time that a slow write took, the time for which writes count as slow after it.
@@ -55,8 +52,12 @@ impl WriteClock {
         }
     }
 
-    /// Whether a slow write ended a short time ago.
+    /// Whether a slow write goes on, or ended a short time ago.
     pub fn is_slow(&self) -> bool {
+        let since = self.since.load(Ordering::Relaxed);
+        if since != IDLE && self.now() >= since.saturating_add(SLOW_MICROS) {
+            return true;
+        }
         let until = self.slow_until.load(Ordering::Relaxed);
         until > 0 && self.now() < until
     }
@@ -68,27 +69,13 @@ impl WriteClock {
     }
 
     /// The time for which a write has gone on.
-    fn going_on(&self) -> Option<Duration> {
+    pub fn going_on(&self) -> Option<Duration> {
         let since = self.since.load(Ordering::Relaxed);
         (since != IDLE).then(|| Duration::from_micros(self.now().saturating_sub(since)))
     }
 
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(IDLE)
-    }
-}
-
-/// Says in the server's log when writes hang: whoever waits for them cannot.
-pub async fn watch(clock: Weak<WriteClock>) {
-    loop {
-        tokio::time::sleep(HANGS_AFTER).await;
-        let Some(clock) = clock.upgrade() else { return };
-        if let Some(time) = clock.going_on().filter(|time| *time >= HANGS_AFTER) {
-            tracing::error!(
-                seconds = time.as_secs(),
-                "a write to the audit log hangs; in blocking modes requests wait for it"
-            );
-        }
     }
 }
 
@@ -105,6 +92,12 @@ mod tests {
         clock.ended(0, now);
         clock.ended(now, now + 1_000_000_000);
         assert!(clock.is_slow());
+        let going_on = WriteClock::default();
+        going_on.timed(|| {
+            assert!(!going_on.is_slow());
+            std::thread::sleep(Duration::from_micros(SLOW_MICROS));
+            assert!(going_on.is_slow());
+        });
         assert_eq!(clock.slow_until.load(Ordering::Relaxed), now + 11_000_000_000);
     }
 

@@ -1,9 +1,12 @@
 //! A log file that is rotated by size, with the names of files and the rules of lumberjack, which upstream uses.
 
+use super::lines::LineBuffer;
 use super::old_files::{OldFiles, backup_path};
+use super::output::Failure;
 use crate::log::old_files::Rotation;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -54,22 +57,21 @@ impl LogFile {
         self.open.as_ref().is_some_and(|open| open.is_regular && open.bytes.saturating_add(len) <= max)
     }
 
-    /// Appends whole lines, rotating before one that does not fit, and says of each what went wrong with it.
-    pub fn write(&mut self, lines: &[&[u8]]) -> Vec<Result<(), String>> {
-        let mut results = Vec::with_capacity(lines.len());
-        let mut rest = lines;
-        while let [first, ..] = rest {
-            if let Err(why) = self.prepare(first.len() as u64) {
-                results.push(Err(why));
-                rest = rest.get(1..).unwrap_or_default();
+    /// Appends lines, rotating before one that does not fit, and says why those that failed did.
+    pub fn write(&mut self, lines: &LineBuffer) -> Vec<Failure> {
+        let mut failures = Vec::new();
+        let mut next = 0;
+        while next < lines.len() {
+            if let Err(why) = self.prepare(lines.get(next).len() as u64) {
+                failures.push((next, why));
+                next += 1;
                 continue;
             }
-            let count = self.fitting(rest).max(1);
-            let (together, after) = rest.split_at(count.min(rest.len()));
-            rest = after;
-            self.append(together, &mut results);
+            let end = next + self.fitting(lines, next).max(1);
+            self.append(lines, next..end, &mut failures);
+            next = end;
         }
-        results
+        failures
     }
 
     /// Has a file open that the next line fits into.
@@ -87,27 +89,21 @@ impl LogFile {
         Ok(())
     }
 
-    /// The number of lines that fit into the open file.
-    fn fitting(&self, lines: &[&[u8]]) -> usize {
-        let max = self.max_bytes.unwrap_or(u64::MAX);
-        let mut bytes = self.open.as_ref().map_or(0, |open| open.bytes);
-        let fits = |line: &&&[u8]| {
-            bytes = bytes.saturating_add(line.len() as u64);
-            bytes <= max
-        };
-        lines.iter().take_while(fits).count()
+    /// The number of lines, from one on, that fit into the open file.
+    fn fitting(&self, lines: &LineBuffer, first: usize) -> usize {
+        let bytes = self.open.as_ref().map_or(0, |open| open.bytes);
+        let room = self.max_bytes.map_or(u64::MAX, |max| max.saturating_sub(bytes));
+        lines.whole(first..lines.len(), usize::try_from(room).unwrap_or(usize::MAX)).0
     }
 
-    fn append(&mut self, lines: &[&[u8]], results: &mut Vec<Result<(), String>>) {
-        let mut rest = lines;
+    fn append(&mut self, lines: &LineBuffer, mut rest: Range<usize>, failures: &mut Vec<Failure>) {
         while !rest.is_empty() {
             let Some(open) = &mut self.open else { return };
-            let (whole, failure) = open.append(rest);
-            results.extend((0..whole).map(|_| Ok(())));
-            rest = rest.get(whole..).unwrap_or_default();
+            let (whole, failure) = open.append(lines, rest.clone());
+            rest.start += whole;
             if let Some(error) = failure {
-                results.push(Err(format!("write {}: {error}", self.path.display())));
-                rest = rest.get(1..).unwrap_or_default();
+                failures.push((rest.start, format!("write {}: {error}", self.path.display())));
+                rest.start += 1;
             }
         }
     }
@@ -193,31 +189,22 @@ fn is_torn(file: &File, len: u64) -> bool {
 }
 
 impl Open {
-    /// Appends lines; gives the number of those that are there as a whole, and why the next one is not. What is there
-    /// of that one is taken back, or else ends before the next line begins.
-    fn append(&mut self, lines: &[&[u8]]) -> (usize, Option<io::Error>) {
+    /// Appends some lines; gives the number of those that are there as a whole, and why the next one is not. What is
+    /// there of that one is taken back, or else ends before the next line begins.
+    fn append(&mut self, lines: &LineBuffer, some: Range<usize>) -> (usize, Option<io::Error>) {
         let before = usize::from(self.is_torn);
-        let (written, failure) = match lines {
-            [line] if !self.is_torn => write_some(&mut self.file, line),
-            _ => {
-                let mut parts = vec![b"\n".get(..before).unwrap_or_default()];
-                parts.extend_from_slice(lines);
-                write_some(&mut self.file, &parts.concat())
-            }
+        let bytes = lines.range(some.clone());
+        let (written, failure) = match self.is_torn {
+            false => write_some(&mut self.file, bytes),
+            true => write_some(&mut self.file, &[b"\n", bytes].concat()),
         };
         if failure.is_none() {
             self.bytes += written as u64;
             self.is_torn = false;
-            return (lines.len(), None);
+            return (some.len(), None);
         }
-        let (mut whole, mut end) = (0, before);
-        for line in lines {
-            if end + line.len() > written {
-                break;
-            }
-            (whole, end) = (whole + 1, end + line.len());
-        }
-        self.keep(written, end, before);
+        let (whole, end) = lines.whole(some, written.saturating_sub(before));
+        self.keep(written, before + end, before);
         (whole, failure)
     }
 

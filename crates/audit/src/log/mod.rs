@@ -4,15 +4,16 @@
 //! thread and to be woken by it costs several times what the kernel takes to append a line. And as to append several lines
 //! at once costs little more than one:
 //!
-//! - Where one line follows the other, the first that leaves one lets all tasks that are ready go before it, and then
-//!   writes what they have left too.
-//! - The first line of a request that changes nothing may be deferred. It is written before the request waits for anything,
-//!   or with its last line, which is before it is answered.
+//! - A line that no request waits for is only left. It goes out when a connection is about to write answers: all that
+//!   were left before it does are written first, so that nobody reads an answer before its lines are there.
+//! - Where one line that is waited for follows the other, the first that leaves one lets all tasks that are ready go
+//!   before it, and then writes what they have left too.
+//! - The first line of a request that changes nothing is left too. It is written before the request waits for anything.
 //!
 //! A disk that hangs must not stop the server all the same, so there is a thread of the log's own, which writes whatever
 //! could keep threads of the runtime for long:
 //!
-//! - Nobody waits for the output. Whoever finds it taken leaves the line to the one that has it, and is awaited as all
+//! - No thread waits for the output. Whoever finds it taken leaves the line to the one that has it, and is awaited as all
 //!   that waits is. So one write that hangs holds one thread of the runtime, which is why there must be a second one; a
 //!   runtime of one thread hands everything over. (Besides, tokio keeps one task beside that thread that no other thread
 //!   takes from it.)
@@ -23,6 +24,7 @@
 
 mod clock;
 mod file;
+mod lines;
 mod old_files;
 mod output;
 mod writer;
@@ -35,15 +37,19 @@ pub use output::Output;
 
 use crate::counters::{BackendName, Counters};
 use crate::line::Line;
-use clock::watch;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use writer::{Job, LineWriter};
+use tokio::sync::{Semaphore, oneshot};
+use writer::{Answer, LineWriter};
 
-/// Lines, or groups of them, that wait for whoever writes them.
+/// Lines, or groups of them, that somebody waits for.
 const WAITING_MAX: usize = 4096;
+
+/// A write that takes longer is logged as hanging, and again each time as much time has passed.
+const HANGS_AFTER: Duration = Duration::from_secs(10);
 
 /// The log, as backends have it.
 pub struct LogBackend {
@@ -62,15 +68,35 @@ impl LogBackend {
             .name("audit-log".into())
             .spawn(move || own.run())
             .map_err(|error| format!("starting the writer of the audit log: {error}"))?;
-        tokio::spawn(watch(Arc::downgrade(&writer.clock)));
+        tokio::spawn(watch(Arc::downgrade(&writer)));
         Ok(LogBackend { writer, room: Arc::new(Semaphore::new(WAITING_MAX)), counters })
+    }
+
+    /// Leaves a line that is written before `poll_stored` is ready; a failure is counted and logged. False, and nothing
+    /// is left, where that may take long: then it is for the request to wait, by `process_line`.
+    pub fn leave(&self, line: &[u8]) -> bool {
+        self.writer.leave_unpromised(line)
+    }
+
+    /// Writes what was left.
+    pub fn flush(&self) {
+        self.writer.flush_left();
+    }
+
+    /// The number of lines that were ever left, by either way.
+    pub fn left(&self) -> u64 {
+        self.writer.left()
+    }
+
+    /// Ready when so many of them are written or have failed.
+    pub fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()> {
+        self.writer.poll_done(count, context)
     }
 
     /// Writes one line, and tells whether it was; if not, that is counted and logged.
     pub async fn process_line(&self, line: Line) -> bool {
-        let room = self.room.clone().acquire_owned().await.ok();
-        let (job, answered) = job(line.clone(), Vec::new(), room);
-        if self.writer.leave(job) {
+        let (answer, answered) = self.answer().await;
+        if self.writer.leave(std::slice::from_ref(&line), answer) {
             // Dropped with the request when its client goes away meanwhile: others wait for what it writes.
             let flush = Flush(&self.writer);
             if self.writer.clock.is_busy() {
@@ -83,36 +109,20 @@ impl LogBackend {
 
     /// The same of several lines, at once.
     pub async fn process(&self, lines: Vec<Line>) -> bool {
-        let Some((first, others)) = lines.split_first() else { return true };
-        let room = self.room.clone().acquire_owned().await.ok();
-        let (job, answered) = job(first.clone(), others.to_vec(), room);
-        self.writer.leave(job);
+        if lines.is_empty() {
+            return true;
+        }
+        let (answer, answered) = self.answer().await;
+        self.writer.leave(&lines, answer);
         self.writer.flush();
         self.told(answered.await, &lines)
     }
 
-    /// Leaves a line to be written with the next one, or when `flush_deferred` is called; the line itself when there is
-    /// no room for one that nobody waits for.
-    pub fn defer(&self, line: Line) -> Result<DeferredLine, Line> {
-        let Ok(room) = self.room.clone().try_acquire_owned() else { return Err(line) };
-        let (job, answered) = job(line.clone(), Vec::new(), Some(room));
-        self.writer.defer(job);
-        Ok(DeferredLine { line, answered })
-    }
-
-    /// Writes what was deferred.
-    pub fn flush_deferred(&self) {
-        self.writer.flush_deferred();
-    }
-
-    /// Waits until a deferred line is written, and tells whether it was.
-    pub async fn settle(&self, DeferredLine { line, mut answered }: DeferredLine) -> bool {
-        // Most went with a line that was waited for: what others have left since is theirs to write.
-        if let Ok(is_written) = answered.try_recv() {
-            return is_written;
-        }
-        self.flush_deferred();
-        self.told(answered.await, &[line])
+    /// The two ends of an answer, as soon as there is room for one more to wait for.
+    async fn answer(&self) -> (Answer, oneshot::Receiver<bool>) {
+        let room = self.room.clone().acquire_owned().await.ok();
+        let (sender, answered) = oneshot::channel();
+        (Answer { sender, _room: room }, answered)
     }
 
     fn told(&self, answer: Result<bool, RecvError>, lines: &[Line]) -> bool {
@@ -121,17 +131,6 @@ impl LogBackend {
             false
         })
     }
-}
-
-fn job(first: Line, others: Vec<Line>, room: Option<OwnedSemaphorePermit>) -> (Job, oneshot::Receiver<bool>) {
-    let (answer, answered) = oneshot::channel();
-    (Job { first, others, answer, _room: room }, answered)
-}
-
-/// A line that was left for later.
-pub struct DeferredLine {
-    line: Line,
-    answered: oneshot::Receiver<bool>,
 }
 
 /// Writes what was left when it is dropped.
@@ -146,5 +145,20 @@ impl Drop for Flush<'_> {
 impl Drop for LogBackend {
     fn drop(&mut self) {
         self.writer.close();
+    }
+}
+
+/// Says in the server's log when writes hang, as whoever waits for them cannot, and writes what nobody came back for.
+async fn watch(writer: Weak<LineWriter>) {
+    loop {
+        tokio::time::sleep(HANGS_AFTER).await;
+        let Some(writer) = writer.upgrade() else { return };
+        writer.flush_left();
+        if let Some(time) = writer.clock.going_on().filter(|time| *time >= HANGS_AFTER) {
+            tracing::error!(
+                seconds = time.as_secs(),
+                "a write to the audit log hangs; in blocking modes requests wait for it"
+            );
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! `Output`: the file or standard output that lines are written to.
 
 use super::file::LogFile;
+use super::lines::LineBuffer;
 use super::old_files::Rotation;
 use std::io::{self, Write};
 use std::path::Path;
+
+/// The number of a line that could not be written, and the reason.
+pub type Failure = (usize, String);
 
 /// The destination of the log.
 pub enum Output {
@@ -28,11 +32,14 @@ impl Output {
         }
     }
 
-    /// Writes whole lines, and says of each what went wrong with it.
-    pub fn write(&mut self, lines: &[&[u8]]) -> Vec<Result<(), String>> {
+    /// Writes lines, and says why those that failed did.
+    pub fn write(&mut self, lines: &LineBuffer) -> Vec<Failure> {
         match self {
             Output::File(file) => file.write(lines),
-            Output::Stdout { is_torn } => lines.iter().map(|line| to_stdout(line, is_torn)).collect(),
+            Output::Stdout { is_torn } => {
+                let written = |line| to_stdout(lines.get(line), is_torn).err().map(|why| (line, why));
+                (0..lines.len()).filter_map(written).collect()
+            }
         }
     }
 }

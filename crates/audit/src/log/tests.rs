@@ -1,8 +1,9 @@
 //! Log files: rotation, full disks, torn lines.
 
 use super::file::LogFile;
+use super::lines::LineBuffer;
 use super::*;
-use crate::tests::eventually;
+use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,9 +14,19 @@ fn rotation(max_megabytes: u64) -> Rotation {
     Rotation { max_megabytes, ..Rotation::default() }
 }
 
+fn buffer(lines: &[&str]) -> LineBuffer {
+    let mut buffer = LineBuffer::default();
+    lines.iter().for_each(|line| buffer.push(line.as_bytes()));
+    buffer
+}
+
+/// What went wrong with each line.
 fn written(file: &mut LogFile, lines: &[&str]) -> Vec<String> {
-    let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-    file.write(&lines).into_iter().map(|result| result.err().unwrap_or_default()).collect()
+    let mut results = vec![String::new(); lines.len()];
+    for (line, why) in file.write(&buffer(lines)) {
+        results[line] = why;
+    }
+    results
 }
 
 fn backups(path: &Path) -> Vec<PathBuf> {
@@ -134,16 +145,14 @@ fn fill_the_disk_of_the_namespace() {
     let Some(path) = std::env::var_os("AUDIT_TEST_LOG").map(PathBuf::from) else { return };
     let mut file = LogFile::open(&path, rotation(100)).unwrap();
     let lines: Vec<String> = (0..40).map(|n| format!("{n:0>999}\n")).collect();
-    let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-    let results = file.write(&lines);
-    let stored = results.iter().filter(|result| result.is_ok()).count();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let stored = lines.len() - file.write(&buffer(&lines)).len();
     assert!(stored > 0 && stored < 40, "{stored} of 40 lines were stored on a disk for half of them");
     let kept = std::fs::read_to_string(&path).unwrap();
     assert_eq!(kept.lines().count(), stored, "a line that failed is not there, not even in part");
     assert!(kept.ends_with('\n') && kept.lines().all(|line| line.len() == 999));
     std::fs::remove_file(path.with_file_name("ballast")).unwrap();
-    let again = file.write(&[b"after\n"]);
-    assert_eq!(again, [Ok(())]);
+    assert_eq!(written(&mut file, &["after\n"]), [""]);
     assert!(std::fs::read_to_string(&path).unwrap().ends_with("\nafter\n"));
 }
 
@@ -306,8 +315,19 @@ async fn a_request_that_ends_before_it_has_written_what_others_left_writes_it() 
     assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [0, 1, 2]);
 }
 
+/// Whether all that was left is written, at the first time of asking.
+async fn is_stored(log: &LogBackend) -> bool {
+    let count = log.left();
+    poll_fn(|context| Poll::Ready(log.poll_stored(count, context).is_ready())).await
+}
+
+async fn all_stored(log: &LogBackend) {
+    let count = log.left();
+    poll_fn(|context| log.poll_stored(count, context)).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deferred_lines_go_with_the_next_or_when_they_are_called_for() {
+async fn lines_that_are_left_go_with_the_next_or_when_they_are_called_for() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.log");
     let log = start(&path);
@@ -315,19 +335,96 @@ async fn deferred_lines_go_with_the_next_or_when_they_are_called_for() {
         let text = std::fs::read_to_string(&path).unwrap();
         text.lines().map(|line| ids(line).remove(0)).collect::<Vec<usize>>()
     };
+    let leave = |id| log.leave(line(id).bytes());
+    assert!(!leave("0"), "the thread opens the file");
     assert!(log.process_line(line("0")).await);
-    let Ok(first) = log.defer(line("1")) else { panic!("there is room") };
+    assert!(leave("1"));
     assert_eq!(there(), [0]);
     assert!(log.process_line(line("2")).await);
     assert_eq!(there(), [0, 1, 2], "in the order in which they were left");
-    assert!(log.settle(first).await);
-    let Ok(second) = log.defer(line("3")) else { panic!("there is room") };
-    drop(second);
-    log.flush_deferred();
-    eventually("also of one that nobody waits for", || there() == [0, 1, 2, 3]).await;
-    let Ok(third) = log.defer(line("4")) else { panic!("there is room") };
-    assert!(log.settle(third).await);
+    assert!(is_stored(&log).await);
+    assert!(leave("3") && leave("4"));
+    log.flush();
     assert_eq!(there(), [0, 1, 2, 3, 4]);
+    assert!(leave("5") && is_stored(&log).await);
+    assert_eq!(there(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_to_a_write_that_hangs_and_what_was_left_before_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let log = start(&path);
+    assert!(log.process_line(line("0")).await);
+    let held = log.writer.hold();
+    assert!(log.leave(line("1").bytes()));
+    assert!(!is_stored(&log).await, "another one has the output");
+    drop(held);
+    all_stored(&log).await;
+    log.writer.clock.timed(|| {
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!log.leave(line("2").bytes()), "its request is to wait");
+    });
+    log.writer.clock.ended(0, 10_000_000);
+    assert!(!log.leave(line("2").bytes()), "also a while after it");
+    assert!(log.process_line(line("2")).await);
+    assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [0, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_that_are_left_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let output = Output::open(path.to_str().unwrap(), rotation(100)).unwrap();
+    let log = LogBackend::start(output, Arc::default()).unwrap();
+    assert!(log.process_line(line("0")).await);
+    let line = line("1");
+    let left = (0..10_000).take_while(|_| log.leave(line.bytes())).count();
+    assert!((left + 1) * line.len() > 256 << 10 && left * line.len() <= 256 << 10, "{left}");
+    all_stored(&log).await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), left + 1);
+    assert!(log.leave(line.bytes()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_that_write_at_once_find_their_lines_stored() {
+    const EACH: usize = 500;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let log = start(&path);
+    assert!(log.process_line(line("0")).await);
+    let connections: Vec<_> = (0..8)
+        .map(|connection| {
+            let (log, path) = (log.clone(), path.clone());
+            tokio::spawn(async move {
+                for n in 0..EACH {
+                    let own = line(&(1 + connection * EACH + n).to_string());
+                    if log.leave(own.bytes()) {
+                        all_stored(&log).await;
+                    } else {
+                        assert!(log.process_line(own.clone()).await);
+                    }
+                    if n % 50 == 0 {
+                        let text = std::fs::read(&path).unwrap();
+                        let rotated = backups(&path)
+                            .iter()
+                            .any(|old| contains(&std::fs::read(old).unwrap(), own.bytes()));
+                        assert!(rotated || contains(&text, own.bytes()));
+                    }
+                }
+            })
+        })
+        .collect();
+    for connection in connections {
+        connection.await.unwrap();
+    }
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    backups(&path).iter().for_each(|old| text += &std::fs::read_to_string(old).unwrap());
+    assert_eq!(ids(&text), (0..=8 * EACH).collect::<Vec<_>>());
+}
+
+fn contains(text: &[u8], line: &[u8]) -> bool {
+    text.windows(line.len()).any(|part| part == line)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -335,8 +432,8 @@ async fn lines_that_fail_are_counted_though_nobody_waits() {
     let counters: Arc<Counters> = Arc::default();
     let output = Output::open("/dev/full", rotation(0)).unwrap();
     let log = Arc::new(LogBackend::start(output, counters.clone()).unwrap());
-    assert!(!log.process_line(line("0")).await);
-    drop(log.defer(line("1")));
-    assert!(!log.process_line(line("2")).await);
-    assert_eq!(counters.errors(BackendName::Log), 3);
+    let answer = Answer { sender: oneshot::channel().0, _room: None };
+    log.writer.leave(&[line("0")], answer);
+    assert!(!log.process_line(line("1")).await);
+    assert_eq!(counters.errors(BackendName::Log), 2);
 }

@@ -1,88 +1,154 @@
 //! `LineWriter`: the output, which one thread has at a time, and the lines that are left to whoever has it.
 
 use super::clock::WriteClock;
+use super::lines::LineBuffer;
 use super::output::Output;
 use crate::counters::{BackendName, Counters};
 use crate::line::Line;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// The number of rounds, and the bytes of each, in which a thread of the runtime writes waiting lines.
 const ROUNDS_MAX: u32 = 4;
 const BYTES_MAX: usize = 256 << 10;
 
-/// Lines, and where to say what became of them.
-pub struct Job {
-    pub first: Line,
-    pub others: Vec<Line>,
-    /// Told whether all of them were written.
-    pub answer: oneshot::Sender<bool>,
-    /// Their share of the room for all that wait.
+/// Tells the one who left lines whether all of them were written.
+pub struct Answer {
+    pub sender: oneshot::Sender<bool>,
+    /// Their share of the room for all lines that somebody waits for.
     pub _room: Option<OwnedSemaphorePermit>,
-}
-
-impl Job {
-    fn lines(&self) -> impl Iterator<Item = &Line> {
-        std::iter::once(&self.first).chain(&self.others)
-    }
 }
 
 /// Lines that wait for the thread that has the output.
 #[derive(Default)]
 struct LeftLines {
-    jobs: Vec<Job>,
-    bytes: usize,
+    batch: Batch,
+    /// The number of lines that were ever left.
+    count: u64,
     /// Whether somebody who left a line is about to flush.
     is_promised: bool,
     is_closed: bool,
 }
 
+/// Lines that are written together, and those who wait for some of them.
+#[derive(Default)]
+struct Batch {
+    lines: LineBuffer,
+    answers: Vec<(Range<usize>, Answer)>,
+    /// The number of lines that were ever left, these included.
+    count: u64,
+}
+
+/// The output, and the room of the last batch for the one after the next.
+struct Pen {
+    output: Output,
+    spare: Batch,
+}
+
 /// Writes by threads of the runtime, or by the thread that runs it.
 pub struct LineWriter {
-    output: Mutex<Output>,
+    pen: Mutex<Pen>,
     queue: Mutex<LeftLines>,
     /// Wakes the thread.
     called: Condvar,
-    pub clock: Arc<WriteClock>,
+    pub clock: WriteClock,
     counters: Arc<Counters>,
     /// Whether lines may be left that nobody is about to flush.
-    has_deferred: AtomicBool,
+    has_unpromised: AtomicBool,
     /// Whether a thread of the runtime may be held by a write.
     holds_threads: bool,
+    /// Whether the output was a regular file, with room for more, when something was written last.
+    has_room: AtomicBool,
+    /// The number of lines that were ever left, as of the last one.
+    left: AtomicU64,
+    /// The number of lines, of all that were ever left, that are written or have failed.
+    done: AtomicU64,
+    /// Those who wait until more are.
+    waiting: Mutex<Vec<Waker>>,
 }
 
 impl LineWriter {
     pub fn new(output: Output, holds_threads: bool, counters: Arc<Counters>) -> LineWriter {
         LineWriter {
-            output: Mutex::new(output),
+            pen: Mutex::new(Pen { output, spare: Batch::default() }),
             queue: Mutex::default(),
             called: Condvar::new(),
-            clock: Arc::default(),
+            clock: WriteClock::default(),
             counters,
-            has_deferred: AtomicBool::new(false),
+            has_unpromised: AtomicBool::new(false),
             holds_threads,
+            has_room: AtomicBool::new(false),
+            left: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            waiting: Mutex::default(),
         }
     }
 
     /// Leaves lines to whoever writes next. True when nothing else was left: then that is who left them, by `flush`.
-    pub fn leave(&self, job: Job) -> bool {
+    pub fn leave(&self, lines: &[Line], answer: Answer) -> bool {
         let mut queue = lock(&self.queue);
-        queue.push(job);
+        let first = queue.batch.lines.len();
+        for line in lines {
+            queue.batch.lines.push(line.bytes());
+        }
+        let range = first..queue.batch.lines.len();
+        queue.batch.answers.push((range, answer));
+        self.count(&mut queue, lines.len());
         !std::mem::replace(&mut queue.is_promised, true)
     }
 
-    /// Leaves lines that are written with the next ones, or at the next `flush_deferred`.
-    pub fn defer(&self, job: Job) {
-        lock(&self.queue).push(job);
-        self.has_deferred.store(true, Ordering::Relaxed);
+    /// Leaves a line that is written with the next ones, at the next `flush_left`, or by `poll_done`. False, and nothing
+    /// is left, where that may take long or too much waits already.
+    pub fn leave_unpromised(&self, line: &[u8]) -> bool {
+        if !self.is_quick() || !self.has_room.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut queue = lock(&self.queue);
+        if queue.batch.lines.bytes().len() + line.len() > BYTES_MAX {
+            return false;
+        }
+        queue.batch.lines.push(line);
+        self.count(&mut queue, 1);
+        self.has_unpromised.store(true, Ordering::Relaxed);
+        true
     }
 
-    /// Writes what was deferred, if it was not written since.
-    pub fn flush_deferred(&self) {
-        if self.has_deferred.swap(false, Ordering::Relaxed) {
+    fn count(&self, queue: &mut LeftLines, count: usize) {
+        queue.count += count as u64;
+        self.left.store(queue.count, Ordering::Release);
+    }
+
+    /// Writes what was left without a promise, if it was not written since.
+    pub fn flush_left(&self) {
+        if self.has_unpromised.swap(false, Ordering::Relaxed) {
             self.flush();
         }
+    }
+
+    /// The number of lines that were ever left.
+    pub fn left(&self) -> u64 {
+        self.left.load(Ordering::Acquire)
+    }
+
+    /// Ready when so many of all lines that were ever left are written or have failed; writes them if it can.
+    pub fn poll_done(&self, count: u64, context: &mut Context<'_>) -> Poll<()> {
+        let is_done = || self.done.load(Ordering::Acquire) >= count;
+        if is_done() {
+            return Poll::Ready(());
+        }
+        self.flush();
+        let mut waiting = lock(&self.waiting);
+        // Whoever wakes the waiting has counted what is done before.
+        if is_done() {
+            return Poll::Ready(());
+        }
+        if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiting.push(context.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Writes what was left, unless somebody else does.
@@ -98,17 +164,17 @@ impl LineWriter {
     /// what was left: one of them sees the other, so that nothing stays.
     fn write_left(&self) {
         for _ in 0..ROUNDS_MAX {
-            if lock(&self.queue).jobs.is_empty() {
+            if lock(&self.queue).batch.lines.is_empty() {
                 return;
             }
-            let Some(output) = self.try_output() else { return };
+            let Some(pen) = self.try_pen() else { return };
             let queue = lock(&self.queue);
-            let is_quick = queue.bytes <= BYTES_MAX && self.is_quick();
-            if !is_quick || !output.has_room(queue.bytes) {
+            let bytes = queue.batch.lines.bytes().len();
+            let is_quick = bytes <= BYTES_MAX && self.is_quick();
+            if !is_quick || !pen.output.has_room(bytes) {
                 break;
             }
-            let jobs = self.take(queue);
-            self.write(output, jobs);
+            self.write(pen, queue);
         }
         self.called.notify_one();
     }
@@ -117,16 +183,15 @@ impl LineWriter {
     pub fn run(&self) {
         loop {
             let mut queue = lock(&self.queue);
-            while queue.jobs.is_empty() {
+            while queue.batch.lines.is_empty() {
                 if queue.is_closed {
                     return;
                 }
                 queue = self.called.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
             drop(queue);
-            let output = lock(&self.output);
-            let jobs = self.take(lock(&self.queue));
-            self.write(output, jobs);
+            let pen = lock(&self.pen);
+            self.write(pen, lock(&self.queue));
         }
     }
 
@@ -136,28 +201,28 @@ impl LineWriter {
         self.called.notify_one();
     }
 
-    fn take(&self, mut queue: MutexGuard<'_, LeftLines>) -> Vec<Job> {
-        self.has_deferred.store(false, Ordering::Relaxed);
-        queue.take()
-    }
-
-    /// Writes lines, and tells those who wait; a line that could not be written is counted and logged.
-    fn write(&self, mut output: MutexGuard<'_, Output>, jobs: Vec<Job>) {
-        let lines: Vec<&[u8]> = jobs.iter().flat_map(Job::lines).map(Line::bytes).collect();
-        let results = self.clock.timed(|| output.write(&lines));
-        drop(output);
-        let mut results = results.into_iter();
-        for job in jobs {
-            let mut is_written = true;
-            for (line, result) in job.lines().zip(results.by_ref()) {
-                if let Err(why) = result {
-                    self.counters.failed(BackendName::Log, &why, std::slice::from_ref(line));
-                    is_written = false;
-                }
-            }
-            // Those who no longer wait for the answer do not need it.
-            let _ = job.answer.send(is_written);
+    /// Writes the lines that are left, and tells those who wait; a line that could not be written is counted and logged.
+    fn write(&self, mut pen: MutexGuard<'_, Pen>, mut queue: MutexGuard<'_, LeftLines>) {
+        self.has_unpromised.store(false, Ordering::Relaxed);
+        let spare = std::mem::take(&mut pen.spare);
+        let mut batch = queue.take(spare);
+        drop(queue);
+        let failures = self.clock.timed(|| pen.output.write(&batch.lines));
+        for (line, why) in &failures {
+            let line = Line::copied(batch.lines.get(*line));
+            self.counters.failed(BackendName::Log, why, &[line]);
         }
+        for (lines, answer) in batch.answers.drain(..) {
+            let is_written = !failures.iter().any(|(failed, _)| lines.contains(failed));
+            // Those who no longer wait for the answer do not need it.
+            let _ = answer.sender.send(is_written);
+        }
+        self.has_room.store(pen.output.has_room(BYTES_MAX), Ordering::Relaxed);
+        self.done.store(batch.count, Ordering::Release);
+        batch.clear();
+        pen.spare = batch;
+        drop(pen);
+        lock(&self.waiting).drain(..).for_each(Waker::wake);
     }
 
     /// Whether a write may hold this thread.
@@ -165,25 +230,28 @@ impl LineWriter {
         self.holds_threads && !self.clock.is_slow()
     }
 
-    fn try_output(&self) -> Option<MutexGuard<'_, Output>> {
-        match self.output.try_lock() {
-            Ok(output) => Some(output),
-            Err(TryLockError::Poisoned(output)) => Some(output.into_inner()),
+    fn try_pen(&self) -> Option<MutexGuard<'_, Pen>> {
+        match self.pen.try_lock() {
+            Ok(pen) => Some(pen),
+            Err(TryLockError::Poisoned(pen)) => Some(pen.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 }
 
 impl LeftLines {
-    fn push(&mut self, job: Job) {
-        self.bytes += job.lines().map(Line::len).sum::<usize>();
-        self.jobs.push(job);
-    }
-
-    fn take(&mut self) -> Vec<Job> {
-        self.bytes = 0;
+    fn take(&mut self, spare: Batch) -> Batch {
         self.is_promised = false;
-        std::mem::take(&mut self.jobs)
+        let batch = std::mem::replace(&mut self.batch, spare);
+        Batch { count: self.count, ..batch }
+    }
+}
+
+impl Batch {
+    /// Empties it, and keeps its room, if that is no more than the usual.
+    fn clear(&mut self) {
+        self.lines.clear(BYTES_MAX);
+        self.answers.clear();
     }
 }
 
@@ -196,25 +264,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl LineWriter {
     /// The output, as a write that hangs has it; what was left is written when it is dropped.
     pub fn hold(&self) -> Held<'_> {
-        Held { output: Some(lock(&self.output)), writer: self }
+        Held { pen: Some(lock(&self.pen)), writer: self }
     }
 
     /// Whether a line is left for a thread of the runtime.
     pub fn is_written_here(&self, bytes: usize) -> bool {
-        self.is_quick() && lock(&self.output).has_room(bytes)
+        self.is_quick() && lock(&self.pen).output.has_room(bytes)
     }
 }
 
 #[cfg(test)]
 pub struct Held<'a> {
-    output: Option<MutexGuard<'a, Output>>,
+    pen: Option<MutexGuard<'a, Pen>>,
     writer: &'a LineWriter,
 }
 
 #[cfg(test)]
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.output = None;
+        self.pen = None;
         self.writer.write_left();
     }
 }

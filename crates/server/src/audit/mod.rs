@@ -5,13 +5,10 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use crate::request::{X_FORWARDED_FOR, X_REAL_IP, is_long_running};
-
 use crate::guard::Waiting;
-
-use crate::request::Request;
+use crate::request::{Request, X_FORWARDED_FOR, X_REAL_IP, is_long_running};
 use crate::response::{Body, Response};
-use crate::stages::{Audit, AuditRecord, End, NotStored};
+use crate::stages::{Audit, AuditRecord, End, Event, NotStored};
 use bytes::Bytes;
 use pintle_access::User;
 use pintle_audit::{Backend, Record, RequestFields};
@@ -19,6 +16,7 @@ use pintle_object::audit::{AuditContext, Latency};
 use pintle_schema::Builtin;
 use response::{ResponseFormat, is_negotiated, recorded, status_of};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// The size up to which lists are recorded; longer ones are recorded without their content.
@@ -61,24 +59,22 @@ impl Auditor {
 }
 
 impl Audit for Auditor {
-    fn begin<'a>(
-        &'a self,
-        request: &'a Request,
-    ) -> Waiting<'a, Result<Option<Arc<dyn AuditRecord>>, NotStored>> {
-        Box::pin(async move {
-            let is_long_running = is_long_running(&request.info);
-            let Some(record) = self.record(request, Some(&request.user), is_long_running) else {
-                return Ok(None);
-            };
-            if !record.received().await {
-                return Err(NotStored);
-            }
-            Ok(Some(Arc::new(self.wrap(record, &request.audit)) as Arc<dyn AuditRecord>))
-        })
+    fn begin(&self, request: &Request) -> Option<Arc<dyn AuditRecord>> {
+        let is_long_running = is_long_running(&request.info);
+        let record = self.record(request, Some(&request.user), is_long_running)?;
+        Some(Arc::new(self.wrap(record, &request.audit)))
     }
 
     fn flush(&self) {
         self.backend.flush();
+    }
+
+    fn left(&self) -> u64 {
+        self.backend.left()
+    }
+
+    fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()> {
+        self.backend.poll_stored(count, context)
     }
 
     fn shut_down(&self) -> Waiting<'_, ()> {
@@ -91,7 +87,8 @@ impl Audit for Auditor {
             let Some(record) = self.record(request, None, true) else { return };
             let recorded = self.wrap(record, &request.audit);
             recorded.answered(request, response);
-            recorded.started().await;
+            // No request fails for it.
+            let _ = recorded.started().stored().await;
             recorded.record.abandon();
         })
     }
@@ -195,24 +192,46 @@ impl AuditRecord for Recorded {
         self.record.response_code(response.status);
     }
 
-    fn started(&self) -> Waiting<'_, ()> {
-        let code = lock(&self.answer).code;
-        Box::pin(self.record.started(code))
+    fn received(&self) -> Event<'_> {
+        if self.record.leave_received() {
+            return Event::Left;
+        }
+        let received = async move { if self.record.received().await { Ok(()) } else { Err(NotStored) } };
+        Event::Awaited(Box::pin(received))
     }
 
-    fn end(self: Arc<Self>, end: End) -> Waiting<'static, ()> {
-        Box::pin(async move {
-            match end {
-                End::Complete => {
-                    self.note_list();
-                    if let Some(began) = lock(&self.answer).began {
-                        self.context.add_latency(Latency::ResponseWrite, began.elapsed());
-                    }
-                    self.record.complete().await;
-                }
-                End::Panic(why) => self.record.panicked(&why).await,
+    fn started(&self) -> Event<'_> {
+        let code = lock(&self.answer).code;
+        if self.record.leave_started(code) {
+            return Event::Left;
+        }
+        Event::Awaited(Box::pin(async move {
+            self.record.started(code).await;
+            Ok(())
+        }))
+    }
+
+    fn end(self: Arc<Self>, end: End) -> Event<'static> {
+        let why = match end {
+            End::Complete => None,
+            End::Panic(why) => Some(why),
+        };
+        if why.is_none() {
+            self.note_list();
+            if let Some(began) = lock(&self.answer).began {
+                self.context.add_latency(Latency::ResponseWrite, began.elapsed());
             }
-        })
+            if self.record.leave_complete() {
+                return Event::Left;
+            }
+        }
+        Event::Awaited(Box::pin(async move {
+            match why {
+                None => self.record.complete().await,
+                Some(why) => self.record.panicked(&why).await,
+            }
+            Ok(())
+        }))
     }
 }
 
