@@ -210,9 +210,10 @@ impl Record {
 
     /// Takes over what was left on the way so far; gives the time of the stage.
     fn reach(&self, event: &mut AuditEvent, stage: AuditStage) -> Time {
-        take(&self.context, event, stage, self.is_watch);
         // The first stage is at the time of the request.
-        if stage == AuditStage::RequestReceived { event.received } else { now() }
+        let time = if stage == AuditStage::RequestReceived { event.received } else { now() };
+        take(&self.context, event, stage, time, self.is_watch);
+        time
     }
 
     fn state(&self) -> MutexGuard<'_, Box<RecordState>> {
@@ -240,8 +241,9 @@ impl Drop for Record {
         }
         stages.retain(|stage| !self.config.omit_stages.contains(*stage));
         let prepare = |stage| {
-            take(&self.context, &mut state.event, stage, self.is_watch);
-            self.backend.prepare(&mut state.event, stage, now())
+            let time = now();
+            take(&self.context, &mut state.event, stage, time, self.is_watch);
+            self.backend.prepare(&mut state.event, stage, time)
         };
         let lines: Vec<Lines> = stages.into_iter().map(prepare).collect();
         self.backend.process_detached(lines);
@@ -250,7 +252,7 @@ impl Drop for Record {
 }
 
 /// Takes over what was left on the way so far.
-fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage, is_watch: bool) {
+fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage, time: Time, is_watch: bool) {
     context.visit(|kept| {
         event.annotations.append(&mut kept.annotations);
         if stage == AuditStage::ResponseComplete {
@@ -267,14 +269,14 @@ fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage, is_wa
         }
         // Watches last as long as their clients want.
         if stage == AuditStage::ResponseComplete && !is_watch {
-            latencies(event, context);
+            latencies(event, context, time);
         }
     });
 }
 
 /// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it.
-fn latencies(event: &mut AuditEvent, context: &AuditContext) {
-    let total = since(event.received);
+fn latencies(event: &mut AuditEvent, context: &AuditContext, now: Time) {
+    let total = since_epoch(now).saturating_sub(since_epoch(event.received));
     if total <= SLOW {
         return;
     }
@@ -294,10 +296,8 @@ pub fn now() -> Time {
     Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), nanos: now.subsec_nanos() }
 }
 
-fn since(time: Time) -> Duration {
-    let at = Duration::new(u64::try_from(time.seconds).unwrap_or(0), time.nanos);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(at)
+fn since_epoch(time: Time) -> Duration {
+    Duration::new(u64::try_from(time.seconds).unwrap_or(0), time.nanos)
 }
 
 fn go_text(duration: Duration) -> String {

@@ -9,7 +9,9 @@ pub fn source_ips(forwarded_for: &str, real_ip: &str, remote: IpAddr) -> Vec<IpA
     if !forwarded_for.is_empty() {
         ips.extend(forwarded_for.split(',').filter_map(|part| parse(part.trim())));
     }
-    ips.extend(parse(real_ip).filter(|ip| !ips.contains(ip)));
+    if !real_ip.is_empty() {
+        ips.extend(parse(real_ip).filter(|ip| !ips.contains(ip)));
+    }
     let remote = remote.to_canonical();
     if ips.last() != Some(&remote) {
         ips.push(remote);

@@ -10,27 +10,23 @@ use pintle_object::Status;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 const PROTOCOLS: &str = "sec-websocket-protocol";
 
-/// The user that a request's credentials prove, counted.
+/// The user that a request's credentials prove.
 pub async fn authenticate(
     app: &App,
     request: &mut Request,
     client: &ConnectionClient,
 ) -> Result<Arc<User>, Status> {
-    let began = Instant::now();
     if let Some(expires) = client.certificate_expires {
         app.metrics.certificate_lives.observe((expires - request.now_seconds()) as f64);
     }
-    let result = match client.is_local {
+    match client.is_local {
         true => unsecured(request).map(Arc::new),
         false => prove(app, request, &client.certificates).await,
-    };
-    let name = result.as_ref().ok().map(|user| user.name.as_str());
-    app.metrics.observe_authentication(name, began.elapsed());
-    result
+    }
 }
 
 async fn prove(
@@ -53,7 +49,9 @@ async fn prove(
     let authorization = Some(authorization.as_ref());
     let credentials =
         Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path, audit };
-    let user = app.authenticators.authenticate(&credentials, UnixTime::now()).await?;
+    let now = Duration::from_secs(u64::try_from(request.now_seconds()).unwrap_or(0));
+    let now = UnixTime::since_unix_epoch(now);
+    let user = app.authenticators.authenticate(&credentials, now).await?;
     // No later stage should see, or answer with, the token of a web socket.
     let has_token = protocols.iter().flat_map(|list| list.split(',')).any(websocket::is_token);
     if has_token {

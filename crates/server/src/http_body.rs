@@ -7,7 +7,7 @@ use crate::panics;
 use crate::permits::Permit;
 use crate::response::{Body, Parts, Response};
 use crate::seat::Seat;
-use crate::top::Meter;
+use crate::top::{Meter, Work};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::Version;
@@ -123,7 +123,8 @@ impl hyper::body::Body for HttpBody {
         if let Some(passed) = &mut self.passed {
             return Pin::new(passed).poll_frame(context);
         }
-        let began = Instant::now();
+        // Bytes that are there are only handed over.
+        let began = (self.stream.is_some() || self.list.is_some()).then(Instant::now);
         let next = catch_unwind(AssertUnwindSafe(|| self.next(context))).unwrap_or_else(|payload| {
             let why = panics::words(payload.as_ref());
             tracing::error!(why, "a request panicked while its answer was sent");
@@ -137,7 +138,10 @@ impl hyper::body::Body for HttpBody {
         }
         if let Some(meter) = &mut self.meter {
             let bytes = if let Poll::Ready(Some(Ok(part))) = &next { part.len() } else { 0 };
-            meter.add(began.elapsed(), bytes);
+            match began {
+                Some(began) => meter.add(Work::since(began), bytes),
+                None => meter.add_bytes(bytes),
+            }
         }
         if let Some(in_flight) = &self.in_flight {
             in_flight.hand(next.is_ready());

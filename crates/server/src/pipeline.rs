@@ -19,7 +19,7 @@ use crate::seated_body::{SeatedBody, read_seated};
 use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
 use crate::stages::{Audit, AuditRecord, End, Event};
-use crate::top::{self, Meter, RequestKind};
+use crate::top::{self, Meter, RequestKind, Work};
 use crate::{
     aggregation, head, inflight, legacy_paths, memory_refusal, metrics, paths, peers, route, spans, verbs,
     watch_socket,
@@ -45,6 +45,9 @@ use std::time::{Duration, Instant};
 /// The warning to a client whose bearer token is ignored for the space before it.
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
                            and is ignored\"";
+
+/// The time of requests without an end.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The time that the audit of an answer always gets, even when the request's own time is over.
 const AUDIT_MIN: Duration = Duration::from_secs(1);
@@ -100,10 +103,11 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
         record: None,
         span: Span::default(),
         turn_headers: Headers::new(),
+        started,
         is_served,
         waited: Duration::ZERO,
     };
-    let (mut response, worked) = top::metered(pin!(in_time(app, &mut request, route, &mut way))).await;
+    let (mut response, work) = top::metered(pin!(in_time(app, &mut request, route, &mut way))).await;
     response.headers.append(&mut way.turn_headers);
     if waits_to_send && !request.is_read && way.exchange.body.is_some() {
         // Its body may come or not: nobody can tell where the next request begins.
@@ -126,11 +130,10 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
         response.held.push(Box::new(observation));
     }
     response.is_to_nobody = request.user.name == ANONYMOUS;
-    response.meter = Some(meter(app, &request, &response, worked));
+    response.meter = Some(meter(app, &request, &response, work));
     if let Some(record) = way.record {
         record.answered(&request, &mut response);
-        let left = app.limits.time(&request).unwrap_or_default().saturating_sub(started.elapsed());
-        response = recorded(app, &request, record, response, left).await;
+        response = recorded(app, &request, record, response).await;
     }
     let response = finish(app, &request, response).await;
     let mut response = held(app, &request, response).await;
@@ -139,13 +142,12 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
 }
 
 /// Measures a request from here on, with what was worked on it so far.
-fn meter(app: &App, request: &Request, response: &Response, worked: Duration) -> Meter {
+fn meter(app: &App, request: &Request, response: &Response, work: Work) -> Meter {
     let is_watch = request.info.verb == Verb::Watch && !response.is_whole();
-    let mut meter = Meter::new(app.top.clone(), RequestKind::of(request), is_watch);
+    let mut meter = Meter::new(app.top.clone(), RequestKind::of(request), is_watch, work);
     if response.status >= 400 {
         meter.failed();
     }
-    meter.add(worked, 0);
     meter
 }
 
@@ -200,6 +202,7 @@ struct Way<'a> {
     span: Span,
     /// Headers that name the request's flow schema and priority level, for its answer or refusal.
     turn_headers: Headers,
+    started: Instant,
     /// Whether a resource of this server answers the request.
     is_served: bool,
     /// The time that the request waited for its turn.
@@ -217,7 +220,8 @@ async fn in_time(
         Ok(time) => time,
         Err(status) => return unaudited(app, request, &status).await,
     };
-    request.deadline = Instant::now().checked_add(time);
+    request.deadline = way.started.checked_add(time);
+    let end = request.deadline.unwrap_or_else(|| way.started + FOR_EVER);
     let outcome = {
         let mut stages = pin!(stages(app, request, route, way));
         let stages = poll_fn(|context| {
@@ -227,7 +231,7 @@ async fn in_time(
             }
             polled
         });
-        caught(pin!(tokio::time::timeout(time, stages))).await
+        caught(pin!(tokio::time::timeout_at(end.into(), stages))).await
     };
     match outcome {
         Ok(Ok(answer)) => answer.unwrap_or_else(|status| refuse(app, request, &status)),
@@ -260,13 +264,16 @@ async fn stages(
     route: Option<Result<Route, Unserved>>,
     way: &mut Way<'_>,
 ) -> Result<Response, Status> {
-    let clock = request.audit_clock();
+    let mut clock = Laps::begin();
     let _authentication = spans::authentication(app, request);
-    request.user = match authenticate(app, request, way.client).await {
+    let result = authenticate(app, request, way.client).await;
+    let lap = clock.lap();
+    app.metrics.observe_authentication(result.as_ref().ok().map(|user| user.name.as_str()), lap);
+    request.audit.add_latency(Latency::Authentication, lap);
+    request.user = match result {
         Ok(user) => user,
         Err(status) => return Ok(unaudited(app, request, &status).await),
     };
-    request.took(Latency::Authentication, clock);
     way.span = spans::request(app, request, way.client);
     let _request = way.span.clone().enter();
     let _audit = spans::stage("audit");
@@ -278,21 +285,20 @@ async fn stages(
             return Ok(internal_error(request, "failed to store audit event"));
         }
         way.record = record;
+        clock.lap();
     }
-    let clock = request.audit_clock();
     let _impersonation = spans::stage("impersonation");
     if let Some((user, constraint)) = app.access.impersonate(&request.user, request).await? {
         request.user = Arc::new(user);
         way.record.iter().for_each(|record| record.impersonated(&request.user, &constraint));
-        request.took(Latency::Impersonation, clock);
+        request.audit.add_latency(Latency::Impersonation, clock.lap());
     }
-    let (clock, began) = (request.audit_clock(), Instant::now());
     let _turn = spans::stage("priorityandfairness");
     if let Some(refusal) = memory_refusal::refusal(app, request) {
         return Err(refusal);
     }
     let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false, &app.metrics.in_queue).await;
-    way.waited = began.elapsed();
+    way.waited = clock.lap();
     app.metrics.observe_filter("priorityandfairness", way.waited);
     way.turn_headers = turn.headers;
     let seat = match turn.seat {
@@ -302,14 +308,12 @@ async fn stages(
             return Ok(refusal);
         }
     };
-    request.took(Latency::ApfQueueWait, clock);
+    request.audit.add_latency(Latency::ApfQueueWait, way.waited);
     let _in_flight = in_flight(app, request);
     let _authorization = spans::stage("authorization");
-    let clock = request.audit_clock();
-    if let Some(refusal) = authorize(app, request).await {
+    if let Some(refusal) = authorize(app, request, &mut clock).await {
         return Ok(seated(refusal, seat));
     }
-    request.took(Latency::Authorization, clock);
     let exchange = &mut way.exchange;
     if let Some(response) = by_others(app, request, exchange).await {
         return Ok(seated(response, seat));
@@ -325,6 +329,21 @@ async fn stages(
             let response = resource(app, request, route, seat, exchange).await?;
             Ok(place.kept_by(response))
         }
+    }
+}
+
+/// Measures parts of the work that follow each other, at one reading of the clock for each.
+struct Laps(Instant);
+
+impl Laps {
+    fn begin() -> Laps {
+        Laps(Instant::now())
+    }
+
+    /// The time since the last lap, or since the begin.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(std::mem::replace(&mut self.0, now))
     }
 }
 
@@ -353,7 +372,7 @@ async fn unaudited(app: &App, request: &Request, status: &Status) -> Response {
 }
 
 /// The refusal of a request that its user may not make.
-async fn authorize(app: &App, request: &Request) -> Option<Response> {
+async fn authorize(app: &App, request: &Request, clock: &mut Laps) -> Option<Response> {
     let info = match request.path() {
         // Users who may read metrics may read these figures too.
         top::PATH => Cow::Owned(RequestInfo { path: metrics::PATH.into(), ..request.info.as_ref().clone() }),
@@ -363,9 +382,10 @@ async fn authorize(app: &App, request: &Request) -> Option<Response> {
         request.audit.annotate("authorization.k8s.io/decision", decision);
         request.audit.annotate_with("authorization.k8s.io/reason", || reason.into());
     };
-    let began = Instant::now();
     let decision = app.access.authorize(&request.user, &info).await;
-    app.metrics.observe_authorization(&decision, began.elapsed());
+    let lap = clock.lap();
+    app.metrics.observe_authorization(&decision, lap);
+    request.audit.add_latency(Latency::Authorization, lap);
     match decision {
         Decision::Allow(reason) => {
             annotate("allow", &reason);
@@ -456,12 +476,13 @@ async fn recorded(
     request: &Request,
     record: Arc<dyn AuditRecord>,
     mut response: Response,
-    left: Duration,
 ) -> Response {
     if response.is_whole() {
         // What was left is stored before the connection writes the answer.
         let Event::Awaited(mut stored) = record.end(End::Complete) else { return response };
-        if tokio::time::timeout(left.max(AUDIT_MIN), &mut stored).await.is_err() {
+        let now = Instant::now();
+        let end = request.deadline.unwrap_or(now + FOR_EVER).max(now + AUDIT_MIN);
+        if tokio::time::timeout_at(end.into(), &mut stored).await.is_err() {
             tokio::spawn(stored);
             return inflight::timed_out();
         }

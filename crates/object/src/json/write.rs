@@ -119,22 +119,29 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Whether no byte is special. Whole blocks are looked at without branches, so that the compiler uses SIMD.
+/// Whether no byte is special. Whole blocks are looked at without branches, so that the compiler uses SIMD; the last one
+/// may overlap the one before it, since to look twice costs less than to look one by one.
 fn is_plain(bytes: &[u8]) -> bool {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    let block_is_plain = |block: &[u8; 16]| {
-        let special = block.iter().fold(0, |any, byte| {
-            any | u8::from(*byte < 0x20)
-                | u8::from(*byte == b'"')
-                | u8::from(*byte == b'\\')
-                | u8::from(*byte == b'<')
-                | u8::from(*byte == b'>')
-                | u8::from(*byte == b'&')
-                | u8::from(*byte == 0xe2)
-        });
-        special == 0
-    };
-    blocks.iter().all(block_is_plain) && !rest.iter().any(|byte| SPECIAL[usize::from(*byte)])
+    if let Some(last) = bytes.last_chunk::<16>() {
+        return bytes.as_chunks::<16>().0.iter().all(block_is_plain) && block_is_plain(last);
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => block_is_plain(first) && block_is_plain(last),
+        _ => !bytes.iter().any(|byte| SPECIAL[usize::from(*byte)]),
+    }
+}
+
+fn block_is_plain<const LEN: usize>(block: &[u8; LEN]) -> bool {
+    let special = block.iter().fold(0, |any, byte| {
+        any | u8::from(*byte < 0x20)
+            | u8::from(*byte == b'"')
+            | u8::from(*byte == b'\\')
+            | u8::from(*byte == b'<')
+            | u8::from(*byte == b'>')
+            | u8::from(*byte == b'&')
+            | u8::from(*byte == 0xe2)
+    });
+    special == 0
 }
 
 fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -20,27 +20,32 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Begins with the request's head: a watch counts from here on.
-    pub fn new(top: Arc<Top>, kind: RequestKind, is_watch: bool) -> Meter {
-        let untold = Figures { requests: 1.0, ..Figures::default() };
+    /// Begins with the request's head, and the work until its answer: a watch counts from here on.
+    pub fn new(top: Arc<Top>, kind: RequestKind, is_watch: bool, work: Work) -> Meter {
+        let untold = Figures { requests: 1.0, cpu_seconds: work.time.as_secs_f64(), ..Figures::default() };
         if is_watch {
             top.add(&kind, &Figures::default(), 1);
         }
-        Meter { top, kind, untold, told_at: Instant::now(), is_watch }
+        Meter { top, kind, untold, told_at: work.until, is_watch }
     }
 
     pub fn failed(&mut self) {
         self.untold.errors += 1.0;
     }
 
-    /// Adds time worked and bytes sent.
-    pub fn add(&mut self, worked: Duration, bytes: usize) {
-        self.untold.cpu_seconds += worked.as_secs_f64();
+    /// Adds bytes sent that were there already.
+    pub fn add_bytes(&mut self, bytes: usize) {
         #[expect(clippy::cast_precision_loss, reason = "an answer is smaller than 2^53 bytes")]
         let bytes = bytes as f64;
         self.untold.bytes += bytes;
-        if self.told_at.elapsed() >= TELL_INTERVAL {
-            self.told_at = Instant::now();
+    }
+
+    /// Adds work, and the bytes sent for it.
+    pub fn add(&mut self, work: Work, bytes: usize) {
+        self.untold.cpu_seconds += work.time.as_secs_f64();
+        self.add_bytes(bytes);
+        if work.until.saturating_duration_since(self.told_at) >= TELL_INTERVAL {
+            self.told_at = work.until;
             self.top.add(&self.kind, &std::mem::take(&mut self.untold), 0);
         }
     }
@@ -52,17 +57,32 @@ impl Drop for Meter {
     }
 }
 
-/// The result of a future, and the time that was worked on it.
-pub async fn metered<T>(mut future: Pin<&mut impl Future<Output = T>>) -> (T, Duration) {
-    let mut worked = Duration::ZERO;
-    let result = std::future::poll_fn(|context| {
+/// Time that a thread worked, and its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    pub time: Duration,
+    pub until: Instant,
+}
+
+impl Work {
+    /// The work from an instant on until now.
+    pub fn since(began: Instant) -> Work {
+        let until = Instant::now();
+        Work { time: until.saturating_duration_since(began), until }
+    }
+}
+
+/// The result of a future, and the work on it.
+pub async fn metered<T>(mut future: Pin<&mut impl Future<Output = T>>) -> (T, Work) {
+    let mut before = Duration::ZERO;
+    std::future::poll_fn(|context| {
         let began = Instant::now();
         let polled = future.as_mut().poll(context);
-        worked += began.elapsed();
-        polled
+        let Work { time, until } = Work::since(began);
+        before += time;
+        polled.map(|result| (result, Work { time: before, until }))
     })
-    .await;
-    (result, worked)
+    .await
 }
 
 #[cfg(test)]
@@ -84,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn waiting_is_not_working() {
         let ((), worked) = metered(pin!(tokio::time::sleep(Duration::from_millis(50)))).await;
-        assert!(worked < Duration::from_millis(40), "{worked:?}");
+        assert!(worked.time < Duration::from_millis(40), "{worked:?}");
     }
 
     #[test]
@@ -95,8 +115,9 @@ mod tests {
                 .flat_map(|shard| shard.users.iter().map(|(_, one)| one.watches).collect::<Vec<_>>())
                 .sum::<u64>()
         };
-        let mut meter = Meter::new(top.clone(), kind(), true);
-        meter.add(Duration::from_millis(3), 1000);
+        let work = Work { time: Duration::from_millis(3), until: Instant::now() };
+        let mut meter = Meter::new(top.clone(), kind(), true, work);
+        meter.add(work, 1000);
         assert_eq!(open(), 1);
         drop(meter);
         assert_eq!(open(), 0);

@@ -4,7 +4,7 @@ mod meter;
 mod page;
 mod sketch;
 
-pub use meter::{Meter, metered};
+pub use meter::{Meter, Work, metered};
 pub use page::{PATH, answer};
 
 use crate::request::Request;
