@@ -9,6 +9,7 @@ use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{Details, RequestInfo, Status, json};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -89,6 +90,14 @@ struct Unchanging {
     object: usize,
     received: [u8; MICRO_LEN],
 }
+
+thread_local! {
+    /// The room of events that are over, for the next ones of this thread: it is there in the processor's cache.
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The number of events whose room each thread keeps.
+const SPARE_MAX: usize = 32;
 
 /// The bytes of a time's date and second.
 const SECOND_LEN: usize = 19;
@@ -268,7 +277,8 @@ impl AuditEvent {
 
 impl Unchanging {
     fn new(level: Level, request: &RequestFields<'_>, reference: Option<&ObjectReference>) -> Unchanging {
-        let mut bytes = Vec::with_capacity(UNCHANGING_BYTES);
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        let mut bytes = spare.unwrap_or_else(|| Vec::with_capacity(UNCHANGING_BYTES));
         bytes.extend_from_slice(TYPE);
         let mut fields = Fields::first(&mut bytes);
         fields.plain(key!("level"), level.as_str());
@@ -278,11 +288,29 @@ impl Unchanging {
         fields.text(key!("verb"), request.info.verb.as_str());
         fields.map(key!("user"), |fields| request.user.iter().for_each(|user| write_user(user, fields)));
         let impersonation = fields.out.len();
-        fields.ips(key!("sourceIPs"), &source_ips(request.forwarded_for, request.real_ip, request.peer));
+        match (request.forwarded_for, request.real_ip) {
+            ("", "") => fields.ips(key!("sourceIPs"), &[request.peer]),
+            (forwarded, real) => fields.ips(key!("sourceIPs"), &source_ips(forwarded, real, request.peer)),
+        }
         fields.given(key!("userAgent"), &user_agent(request.user_agent));
         let object = fields.out.len();
         reference.iter().for_each(|reference| reference.write(&mut fields));
         Unchanging { bytes, stage, impersonation, object, received: request.received.to_micro_digits() }
+    }
+}
+
+impl Drop for Unchanging {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        bytes.shrink_to(UNCHANGING_BYTES);
+        // Nothing is kept when the thread ends.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARE_MAX {
+                spare.push(bytes);
+            }
+        });
     }
 }
 

@@ -70,9 +70,9 @@ pub async fn finish(app: &App, request: &Request, mut response: Response) -> Res
     }
     let security = &app.options.strict_transport_security;
     if !security.is_empty() {
-        response = response.with("strict-transport-security", security.as_str());
+        response = response.with("strict-transport-security", security.clone());
     }
-    let response = response.with("audit-id", request.audit_id.as_str());
+    let response = response.with("audit-id", request.audit_id.clone());
     without_body(request, compressed(app, request, response).await)
 }
 

@@ -47,7 +47,7 @@ impl Tunnel {
             return Some(in_flight);
         }
         if let Body::Upgrade(upgrade) = std::mem::replace(&mut response.body, Body::Bytes(Bytes::new())) {
-            let task = upgrade.begin(std::mem::take(&mut response.held), in_flight);
+            let task = upgrade.begin(std::mem::take(&mut response.carried.held), in_flight);
             self.lock().replace(task);
         }
         None

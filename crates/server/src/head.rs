@@ -69,7 +69,7 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let found = answer(&parts).map(|response| {
-            let reason = response.reason.unwrap_or("");
+            let reason = response.carried.reason.unwrap_or("");
             format!("{} {reason}", response.status)
         });
         assert_eq!(found.unwrap_or_default(), expected, "{line} {version:?} {headers:?}");

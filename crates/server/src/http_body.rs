@@ -5,14 +5,16 @@ use crate::guard::Guard;
 use crate::list_body::{Cut, ListBody};
 use crate::panics;
 use crate::permits::Permit;
-use crate::response::{Body, Parts, Response};
+use crate::response::{Body, Carried, Parts, Response};
 use crate::seat::Seat;
 use crate::top::{Meter, Work};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::Version;
 use hyper::body::{Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode, Version, http};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -34,28 +36,42 @@ pub fn to_http(
     version: Version,
     in_flight: Option<InFlight>,
 ) -> hyper::Response<HttpBody> {
-    let mut builder = hyper::Response::builder().status(response.status);
-    response.headers.sort_by_key(|(name, _)| *name);
-    for (name, value) in &response.headers {
-        builder = builder.header(*name, value.as_bytes());
-    }
-    if let Some(headers) = builder.headers_mut() {
-        headers.extend(response.passed.iter().map(|(name, value)| (name.clone(), value.clone())));
-    }
-    if let Some(reason) = response.reason {
-        builder = builder.extension(ReasonPhrase::from_static(reason.as_bytes()));
-    }
+    let (status, headers) = match head(&mut response) {
+        Ok(head) => head,
+        Err(error) => {
+            tracing::error!(%error, "an answer had a header that HTTP does not allow");
+            let mut http = hyper::Response::new(HttpBody::default());
+            *http.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return http;
+        }
+    };
     let told_bytes_max = if version == Version::HTTP_2 { TOLD_BYTES_MAX_HTTP2 } else { TOLD_BYTES_MAX };
-    let seat = if response.is_whole() { None } else { response.seat };
-    let (permits, held, meter) = (response.permits, response.held, response.meter);
+    let is_whole = response.is_whole();
+    let Carried { reason, permits, seat, meter, held, .. } = *response.carried;
+    let seat = seat.filter(|_| !is_whole);
     let body =
         HttpBody { told_bytes_max, permits, seat, held, meter, ..HttpBody::new(response.body, in_flight) };
-    builder.body(body).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer had a header that HTTP does not allow");
-        let mut response = hyper::Response::new(HttpBody::default());
-        *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
+    let mut http = hyper::Response::new(body);
+    (*http.status_mut(), *http.headers_mut()) = (status, headers);
+    if let Some(reason) = reason {
+        http.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+    }
+    http
+}
+
+/// The status and the headers of an answer, in the order of their names.
+fn head(response: &mut Response) -> Result<(StatusCode, HeaderMap), http::Error> {
+    response.headers.sort_by_key(|(name, _)| *name);
+    let mut headers = HeaderMap::with_capacity(response.headers.len() + response.carried.passed.len());
+    for (name, value) in response.headers.drain(..) {
+        let value = match value {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => Bytes::from(text),
+        };
+        headers.append(HeaderName::from_static(name), HeaderValue::from_maybe_shared(value)?);
+    }
+    headers.extend(std::mem::take(&mut response.carried.passed));
+    Ok((StatusCode::from_u16(response.status)?, headers))
 }
 
 #[derive(Default)]

@@ -1,13 +1,13 @@
 //! Limits on requests: their number in flight, and their duration. Long-running requests, such as watches, are outside
 //! of both once they are allowed and have begun, and have a limit of their own.
 
-use crate::fairness::{Headers, Turn, Turns};
+use crate::fairness::{Turn, Turns};
 use crate::guard::Guard;
 use crate::metrics::Watermark;
 use crate::permits::{Pool, Requester};
 use crate::place::LongRunningPlace;
 pub(crate) use crate::request::{Request, is_long_running};
-use crate::response::Response;
+use crate::response::{Headers, Response};
 use crate::seat::Seat;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;

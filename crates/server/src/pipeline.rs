@@ -6,14 +6,13 @@ use crate::app::App;
 use crate::authentication::authenticate;
 use crate::client::ConnectionClient;
 use crate::exchange::Exchange;
-use crate::fairness::Headers;
 use crate::metrics::Counted;
 use crate::panics::caught;
 use crate::refusals::{internal_error, method_not_allowed, no_such_resource};
 use crate::request::{AUDIT_ID, Request, is_long_running, text};
 use crate::request_log::RequestLine;
 use crate::resolve::{Place, Route, Unserved, resolve};
-use crate::response::{Body, Response};
+use crate::response::{Body, Headers, Response};
 use crate::seat::Seat;
 use crate::seated_body::{SeatedBody, read_seated};
 use crate::served::{elsewhere, is_built_in};
@@ -119,7 +118,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
     if let Some(line) = RequestLine::begin(&request, &response, started)
         && !response.is_whole()
     {
-        response.held.push(Box::new(line));
+        response.carried.held.push(Box::new(line));
     }
     // Refused anonymous requests are not counted: anybody could make series of metrics without bound.
     let is_refused = request.user.name == ANONYMOUS && matches!(response.status, 401 | 403);
@@ -127,10 +126,10 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
     if let Some(observation) = app.metrics.observe(&request, is_counted, &response, started, way.waited)
         && !response.is_whole()
     {
-        response.held.push(Box::new(observation));
+        response.carried.held.push(Box::new(observation));
     }
     response.is_to_nobody = request.user.name == ANONYMOUS;
-    response.meter = Some(meter(app, &request, &response, work));
+    response.carried.meter = Some(meter(app, &request, &response, work));
     if let Some(record) = way.record {
         record.answered(&request, &mut response);
         response = recorded(app, &request, record, response).await;
@@ -406,9 +405,9 @@ async fn authorize(app: &App, request: &Request, clock: &mut Laps) -> Option<Res
 /// An answer that keeps its seat while it is made, and what stays until its end.
 fn seated(mut response: Response, mut seat: Seat) -> Response {
     if !response.is_whole() {
-        response.held.extend(seat.held.take());
+        response.carried.held.extend(seat.held.take());
     }
-    response.seat = Some(seat);
+    response.carried.seat = Some(seat);
     response
 }
 
@@ -494,7 +493,7 @@ async fn recorded(
     }
     let ending: Box<dyn Any + Send> =
         Box::new(Ending { record: Some(record), audit: app.stages.audit.clone() });
-    response.held.push(ending);
+    response.carried.held.push(ending);
     response
 }
 

@@ -11,7 +11,7 @@ impl LongRunningPlace {
     /// The answer, which keeps the place for as long as it lasts.
     pub fn kept_by(self, mut response: Response) -> Response {
         if self.0.is_some() && !response.is_whole() {
-            response.held.push(Box::new(self));
+            response.carried.held.push(Box::new(self));
         }
         response
     }

@@ -9,20 +9,34 @@ use crate::upgrade::Upgrade;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::HeaderMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::task::{Context, Poll};
+
+/// Names and values of headers.
+pub type Headers = Vec<(&'static str, Cow<'static, str>)>;
+
+/// The room for headers that most answers need.
+const HEADERS_USUAL: usize = 8;
 
 /// Status, headers and body of an answer.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
     /// Names in lower case.
-    pub headers: Vec<(&'static str, String)>,
-    /// Headers of another server's answer that is passed on, as they came.
-    pub passed: HeaderMap,
+    pub headers: Headers,
     pub body: Body,
     /// Whether the client is anonymous.
     pub is_to_nobody: bool,
+    /// Apart, so that answers are moved at little cost.
+    pub carried: Box<Carried>,
+}
+
+/// The parts of an answer that most of its way does not look at.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// Headers of another server's answer that is passed on, as they came.
+    pub passed: HeaderMap,
     /// The reason in the status line of HTTP/1.1, where it is not the usual one.
     pub reason: Option<&'static str>,
     /// Its permits of the memory that all answers share.
@@ -80,27 +94,19 @@ impl fmt::Debug for Body {
 }
 
 impl Response {
-    pub fn new(status: u16, content_type: impl Into<String>, body: impl Into<Bytes>) -> Response {
-        Response {
-            headers: vec![("content-type", content_type.into())],
-            body: Body::Bytes(body.into()),
-            ..Response::empty(status)
-        }
+    pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: impl Into<Bytes>) -> Response {
+        Response { body: Body::Bytes(body.into()), ..Response::empty(status) }
+            .with("content-type", content_type)
     }
 
     /// An answer without body and content type.
     pub fn empty(status: u16) -> Response {
         Response {
             status,
-            headers: Vec::new(),
-            passed: HeaderMap::new(),
+            headers: Headers::with_capacity(HEADERS_USUAL),
             body: Body::Bytes(Bytes::new()),
             is_to_nobody: false,
-            reason: None,
-            permits: Vec::new(),
-            seat: None,
-            meter: None,
-            held: Vec::new(),
+            carried: Box::default(),
         }
     }
 
@@ -125,8 +131,9 @@ impl Response {
     /// The 400 of Go's HTTP server, for a request that cannot be parsed; the connection ends.
     pub fn malformed(reason: Option<&'static str>) -> Response {
         let words = format!("400 {}", reason.unwrap_or("Bad Request"));
-        let response = Response::new(400, "text/plain; charset=utf-8", words).with("connection", "close");
-        Response { reason, ..response }
+        let mut response = Response::new(400, "text/plain; charset=utf-8", words).with("connection", "close");
+        response.carried.reason = reason;
+        response
     }
 
     /// The 500 of a request that panicked.
@@ -140,13 +147,19 @@ impl Response {
         Response::text(503, "service unavailable\n").with("x-content-type-options", "nosniff")
     }
 
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Response {
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         self.headers.push((name, value.into()));
         self
     }
 
+    /// With headers of another server's answer, as they came.
+    pub fn passing(mut self, headers: HeaderMap) -> Response {
+        self.carried.passed = headers;
+        self
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_ref())
     }
 
     /// The body's length, when it is known before it is sent.

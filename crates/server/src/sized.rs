@@ -31,7 +31,7 @@ pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Re
     }
     let mut response = verbs::dispatch(app, request, &route).await?;
     let wanted = response.weight();
-    if app.answers.try_cover(who, &mut response.permits, wanted) {
+    if app.answers.try_cover(who, &mut response.carried.permits, wanted) {
         return Ok(response);
     }
     if !request.info.verb.is_read() {
@@ -51,9 +51,9 @@ async fn large(app: &Arc<App>, request: &Request, route: Route, bytes: usize) ->
     };
     let reserved = app.answers.permit(who, bytes * if is_read { 1 } else { WRITTEN_RATIO }).await?;
     let mut response = run().await?;
-    response.permits.push(reserved);
+    response.carried.permits.push(reserved);
     let wanted = response.weight();
-    if !is_read || app.answers.try_cover(who, &mut response.permits, wanted) {
+    if !is_read || app.answers.try_cover(who, &mut response.carried.permits, wanted) {
         return covered(app, request, response).await;
     }
     drop(response);
@@ -69,7 +69,7 @@ async fn again(
 ) -> Result<Response, Status> {
     let permit = app.answers.permit(Requester::of(&request.user), wanted).await?;
     let mut response = run.await?;
-    response.permits.push(permit);
+    response.carried.permits.push(permit);
     covered(app, request, response).await
 }
 
@@ -77,7 +77,7 @@ async fn again(
 /// `Retry-After`, and a write a timeout, since it has already been made.
 pub async fn covered(app: &App, request: &Request, mut response: Response) -> Result<Response, Status> {
     let weight = response.weight();
-    match app.answers.cover(Requester::of(&request.user), &mut response.permits, weight).await {
+    match app.answers.cover(Requester::of(&request.user), &mut response.carried.permits, weight).await {
         Ok(()) => Ok(response),
         Err(status) if request.info.verb.is_read() || !request.info.is_resource => Err(status),
         Err(_) => Ok(inflight::timed_out()),
@@ -88,11 +88,13 @@ pub async fn covered(app: &App, request: &Request, mut response: Response) -> Re
 /// refusal with `Retry-After` is sent.
 pub async fn held(app: &App, request: &Request, mut response: Response) -> Response {
     let (who, weight) = (Requester::of(&request.user), response.weight());
-    if !app.answers.try_cover(who, &mut response.permits, weight) && response.permits.is_empty() {
+    if !app.answers.try_cover(who, &mut response.carried.permits, weight)
+        && response.carried.permits.is_empty()
+    {
         let is_to_nobody = response.is_to_nobody;
         let mut refusal = inflight::too_many(1);
         if let Some(connection) = response.header("connection") {
-            refusal = refusal.with("connection", connection);
+            refusal = refusal.with("connection", connection.to_string());
         }
         drop(response);
         let refusal = Box::pin(finish(app, request, refusal)).await;
@@ -100,9 +102,9 @@ pub async fn held(app: &App, request: &Request, mut response: Response) -> Respo
     }
     match &mut response.body {
         Body::Bytes(bytes) => {
-            *bytes = answers::hold(std::mem::take(bytes), std::mem::take(&mut response.permits))
+            *bytes = answers::hold(std::mem::take(bytes), std::mem::take(&mut response.carried.permits))
         }
-        Body::List(list) => list.hold(std::mem::take(&mut response.permits)),
+        Body::List(list) => list.hold(std::mem::take(&mut response.carried.permits)),
         Body::Chunks(_) | Body::Stream(_) | Body::Passed(_) | Body::Upgrade(_) => {}
     }
     response

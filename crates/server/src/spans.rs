@@ -153,7 +153,7 @@ pub fn answered(span: Span, request: &Request, response: &mut Response) {
 /// Keeps a span until an answer is sent that is made while it is sent.
 fn keep(span: Span, response: &mut Response) {
     if span.is_recorded() && !response.is_whole() {
-        response.held.push(Box::new(span));
+        response.carried.held.push(Box::new(span));
     }
 }
 

@@ -37,7 +37,7 @@ pub fn opened(request: &Request, exchange: &mut Exchange, response: Response) ->
             let upgrade =
                 Upgrade::new(on, move |stream| socket::tell(Box::new(stream), framing, false, next));
             let headers = Vec::new();
-            Response { status: 101, headers, passed: head, body: Body::Upgrade(upgrade), ..response }
+            Response { status: 101, headers, body: Body::Upgrade(upgrade), ..response }.passing(head)
         }
         (body, _) => Response { body, ..response },
     }

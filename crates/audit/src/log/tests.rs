@@ -433,7 +433,8 @@ async fn lines_that_fail_are_counted_though_nobody_waits() {
     let output = Output::open("/dev/full", rotation(0)).unwrap();
     let log = Arc::new(LogBackend::start(output, counters.clone()).unwrap());
     let answer = Answer { sender: oneshot::channel().0, _room: None };
-    log.writer.leave(&[line("0")], answer);
+    assert!(log.writer.leave(&[line("0")], answer));
+    log.writer.flush();
     assert!(!log.process_line(line("1")).await);
     assert_eq!(counters.errors(BackendName::Log), 2);
 }

@@ -127,3 +127,31 @@ fn a_checked_document_is_read_more_than_once() {
     let deep = "[".repeat(read::TREE_DEPTH_MAX + 1) + &"]".repeat(read::TREE_DEPTH_MAX + 1);
     assert_eq!(CheckedJson::new(deep.as_bytes()).unwrap_err().message, "exceeded max depth");
 }
+
+#[test]
+fn special_bytes_are_escaped_at_every_place_of_strings_of_every_length() {
+    let written = |text: &str| {
+        let mut out = Vec::new();
+        write_string(&mut out, text);
+        String::from_utf8(out).unwrap()
+    };
+    for len in 0..=50 {
+        let plain = "a".repeat(len);
+        assert_eq!(written(&plain), format!("\"{plain}\""));
+        for place in 0..len {
+            let (before, after) = (&plain[..place], &plain[place + 1..]);
+            for (special, escaped) in [
+                ("\"", "\\\""),
+                ("\\", "\\\\"),
+                ("<", "\\u003c"),
+                ("\u{1f}", "\\u001f"),
+                ("\u{2028}", "\\u2028"),
+            ] {
+                let text = format!("{before}{special}{after}");
+                assert_eq!(written(&text), format!("\"{before}{escaped}{after}\""), "{place} of {len}");
+            }
+            let others = format!("{before}é~ \u{7f}{after}");
+            assert_eq!(written(&others), format!("\"{others}\""));
+        }
+    }
+}

@@ -49,7 +49,7 @@ pub(crate) async fn replied(reply: Result<Reply, Refused>, exchange: &mut Exchan
         Ok(Reply::Upgrade(head, serve)) => match exchange.upgrade.take() {
             Some(on) => {
                 let upgrade = Upgrade::new(on, |stream| serve(Box::new(stream)));
-                Response { passed: head, ..Response::upgraded(upgrade) }
+                Response::upgraded(upgrade).passing(head)
             }
             None => refused(&Refused { code: 500, text: String::from("unable to upgrade the connection\n") }),
         },
@@ -97,7 +97,8 @@ async fn passed(answer: hyper::Response<AnswerBody>) -> Response {
         parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(sniff::content_type(data)));
     }
     let body = Begun { first, rest: body }.boxed_unsync();
-    Response { passed: parts.headers, body: Body::Passed(body), ..Response::empty(parts.status.as_u16()) }
+    let response = Response::empty(parts.status.as_u16()).passing(parts.headers);
+    Response { body: Body::Passed(body), ..response }
 }
 
 /// A body of which the first part may be read already.

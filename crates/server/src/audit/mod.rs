@@ -134,6 +134,10 @@ impl AuditedList {
 impl Recorded {
     /// Notes an object that the answer is, if it is one that upstream records.
     fn note(&self, request: &Request, response: &mut Response) {
+        // What is read is no Status, unless it failed.
+        if !self.record.wants_response() && request.info.verb.is_read() && response.status < 400 {
+            return;
+        }
         let Some(format) = is_negotiated(request, response) else { return };
         let body = match &mut response.body {
             Body::Bytes(bytes) => bytes.clone(),

@@ -12,6 +12,7 @@ pub use metrics::show;
 
 use crate::metrics::Watermark;
 use crate::request::{Request, is_long_running};
+use crate::response::Headers;
 use facts::StoredFacts;
 use pintle_engine::Engine;
 use pintle_fairness::{Admitted, Classified, Fairness, Schema, Seat, WatchCount};
@@ -34,9 +35,6 @@ pub struct Turns {
     pub clock: Arc<TokioClock>,
     engine: Arc<Engine>,
 }
-
-/// Headers that name the schema and level of a request.
-pub type Headers = Vec<(&'static str, String)>;
 
 /// A request's turn.
 pub enum Turn {
@@ -97,7 +95,10 @@ impl Turns {
 }
 
 fn headers(schema: &Schema) -> Headers {
-    vec![(SCHEMA_HEADER, schema.spec.uid.to_string()), (LEVEL_HEADER, schema.level_uid.to_string())]
+    vec![
+        (SCHEMA_HEADER, schema.spec.uid.to_string().into()),
+        (LEVEL_HEADER, schema.level_uid.to_string().into()),
+    ]
 }
 
 /// Whether a watch is of the objects of one node alone.

@@ -43,7 +43,7 @@ impl Page {
         Page { gzip: gzip.into(), len: json.len(), hash, protobuf: OnceLock::new() }
     }
 
-    pub fn answer(&self, request: &Request, content_type: &str) -> Response {
+    pub fn answer(&self, request: &Request, content_type: &'static str) -> Response {
         let etag = format!("\"{}\"", self.hash);
         if request.header(header::IF_NONE_MATCH) == etag {
             return empty(304).with("etag", etag);
@@ -63,7 +63,7 @@ impl Page {
         &self,
         form: PageForm,
         request: &Request,
-        protobuf: &str,
+        protobuf: &'static str,
         encode: impl FnOnce(&Value) -> Vec<u8>,
     ) -> Response {
         if form == PageForm::Json || request.header(header::IF_NONE_MATCH) == format!("\"{}\"", self.hash) {

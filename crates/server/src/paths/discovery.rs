@@ -77,7 +77,7 @@ fn aggregated_answer(app: &App, made: &Arc<Made>, request: &Request, path: &str)
         return Some(tagged(Response::empty(304)));
     }
     let media_type = format!("{}{AGGREGATED}", accept.format.media_type());
-    Some(tagged(Response::new(200, &media_type, document.body(&app.engine.api, accept))))
+    Some(tagged(Response::new(200, media_type, document.body(&app.engine.api, accept))))
 }
 
 /// The paths in this server's index, sorted.

@@ -135,5 +135,5 @@ fn by_websocket(
         }
     });
     let upgrade = Upgrade::new(on, move |stream| socket::tell(Box::new(stream), framing, true, next));
-    Ok(Response { passed: head, ..Response::upgraded(upgrade) })
+    Ok(Response::upgraded(upgrade).passing(head))
 }

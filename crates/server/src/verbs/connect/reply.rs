@@ -46,17 +46,14 @@ pub fn answer(reply: Reply, exchange: &mut Exchange) -> Result<Response, Status>
     match reply {
         Reply::Answer(answer) => {
             let (parts, body) = answer.into_parts();
-            Ok(Response {
-                passed: parts.headers,
-                body: passed(body),
-                ..Response::empty(parts.status.as_u16())
-            })
+            let response = Response::empty(parts.status.as_u16()).passing(parts.headers);
+            Ok(Response { body: passed(body), ..response })
         }
         Reply::Upgrade(head, serve) => {
             let on = exchange.upgrade.take();
             let on = on.ok_or_else(|| Status::bad_request("Upgrade request required"))?;
             let upgrade = Upgrade::new(on, move |stream| serve(Box::new(stream)));
-            Ok(Response { passed: head, ..Response::upgraded(upgrade) })
+            Ok(Response::upgraded(upgrade).passing(head))
         }
     }
 }
