@@ -15,6 +15,8 @@ Work, all down to list-paged when none is named:
   list-protobuf   the same in protobuf
   list-gzip       the same in JSON, compressed
   list-paged      the same in pages of 500
+  create-secret, update-secret, get-secret
+                  create, update and get of Secrets, which are what is encrypted at rest
   create-asked    creates with one mutating and one validating webhook on loopback
   create-beside   creates beside twenty webhooks of each sort that are about other resources
   aggregated-get  one object of a server behind, on loopback, to compare with get
@@ -88,7 +90,10 @@ pub struct LoadOptions {
 pub const BY_DEFAULT: [&str; 8] =
     ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-gzip", "list-paged"];
 /// Work that is done when it is asked for by name.
-const BY_NAME: [&str; 16] = [
+const BY_NAME: [&str; 19] = [
+    "create-secret",
+    "update-secret",
+    "get-secret",
     "aggregated-get",
     "aggregated-discovery",
     "openapi-rebuild",

@@ -7,7 +7,7 @@ use super::options::{LoadOptions, TargetServer};
 use super::report::ReportRow;
 use super::watches::Scope;
 use super::{fill, mixed, outward, ready, start, storm, tenant, watches, webhooks};
-use crate::load::requests::{JSON, PROTOBUF, WRITES, config_map, name, post};
+use crate::load::requests::{JSON, PROTOBUF, WRITES, config_map, name, post, secret};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const APPLY: &str = "application/apply-patch+yaml";
@@ -62,8 +62,10 @@ async fn one(options: &LoadOptions, work: &str, target: &TargetServer) -> Result
     let body = format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{namespace}"}}}}"#);
     client.fetch(&post("/api/v1/namespaces", body)).await?;
     let figures = in_namespace(options, work, target, &namespace).await;
-    let path = format!("/api/v1/namespaces/{namespace}/configmaps");
-    client.fetch(&Ask { method: "DELETE", path, ..Ask::default() }).await?;
+    for resource in ["configmaps", "secrets"] {
+        let path = format!("/api/v1/namespaces/{namespace}/{resource}");
+        client.fetch(&Ask { method: "DELETE", path, ..Ask::default() }).await?;
+    }
     let path = format!("/api/v1/namespaces/{namespace}");
     client.fetch(&Ask { method: "DELETE", path, ..Ask::default() }).await?;
     figures
@@ -76,20 +78,13 @@ async fn in_namespace(
     namespace: &str,
 ) -> Result<Figures, String> {
     let all = format!("/api/v1/namespaces/{namespace}/configmaps");
+    let secrets = format!("/api/v1/namespaces/{namespace}/secrets");
     let length = options.length;
     match work {
-        "create" => hammer(target, WRITES, length, move |n| post(&all, config_map(n, "v"))).await,
-        "update" => {
-            config_maps(target, &all, WRITTEN).await?;
-            let ask = move |n: u64| Ask {
-                method: "PUT",
-                path: format!("{all}/{}", name(n % WRITTEN)),
-                content_type: JSON,
-                body: config_map(n % WRITTEN, &n.to_string()).into(),
-                ..Ask::default()
-            };
-            hammer(target, WRITES, length, ask).await
-        }
+        "create" => creates(target, length, all, config_map).await,
+        "create-secret" => creates(target, length, secrets, secret).await,
+        "update" => updates(target, length, all, config_map).await,
+        "update-secret" => updates(target, length, secrets, secret).await,
         "apply" => {
             config_maps(target, &all, WRITTEN).await?;
             let ask = move |n: u64| Ask {
@@ -101,10 +96,8 @@ async fn in_namespace(
             };
             hammer(target, WRITES, length, ask).await
         }
-        "get" => {
-            config_maps(target, &all, 1).await?;
-            hammer(target, GETS, length, move |_| Ask::get(format!("{all}/{}", name(0)), JSON)).await
-        }
+        "get" => gets(target, length, all, config_map).await,
+        "get-secret" => gets(target, length, secrets, secret).await,
         "list-json" => list(target, length, Ask::get(all, JSON)).await,
         "list-protobuf" => list(target, length, Ask::get(all, PROTOBUF)).await,
         "list-gzip" => list(target, length, Ask { encoding: "gzip", ..Ask::get(all, JSON) }).await,
@@ -120,6 +113,45 @@ async fn in_namespace(
     }
 }
 
+/// The object of a number, with a value.
+type Object = fn(u64, &str) -> String;
+
+async fn creates(
+    target: &TargetServer,
+    length: Duration,
+    all: String,
+    object: Object,
+) -> Result<Figures, String> {
+    hammer(target, WRITES, length, move |n| post(&all, object(n, "v"))).await
+}
+
+async fn updates(
+    target: &TargetServer,
+    length: Duration,
+    all: String,
+    object: Object,
+) -> Result<Figures, String> {
+    objects(target, &all, WRITTEN, object).await?;
+    let ask = move |n: u64| Ask {
+        method: "PUT",
+        path: format!("{all}/{}", name(n % WRITTEN)),
+        content_type: JSON,
+        body: object(n % WRITTEN, &n.to_string()).into(),
+        ..Ask::default()
+    };
+    hammer(target, WRITES, length, ask).await
+}
+
+async fn gets(
+    target: &TargetServer,
+    length: Duration,
+    all: String,
+    object: Object,
+) -> Result<Figures, String> {
+    objects(target, &all, 1, object).await?;
+    hammer(target, GETS, length, move |_| Ask::get(format!("{all}/{}", name(0)), JSON)).await
+}
+
 async fn list(target: &TargetServer, length: Duration, ask: Ask) -> Result<Figures, String> {
     let all = ask.path.split('?').next().unwrap_or_default();
     config_maps(target, all, LISTED).await?;
@@ -128,6 +160,10 @@ async fn list(target: &TargetServer, length: Duration, ask: Ask) -> Result<Figur
 
 /// Makes ConfigMaps number 0 to `count`.
 async fn config_maps(target: &TargetServer, all: &str, count: u64) -> Result<(), String> {
+    objects(target, all, count, config_map).await
+}
+
+async fn objects(target: &TargetServer, all: &str, count: u64, object: Object) -> Result<(), String> {
     let all = String::from(all);
-    make(target, count, move |n| post(&all, config_map(n, "v"))).await
+    make(target, count, move |n| post(&all, object(n, "v"))).await
 }
