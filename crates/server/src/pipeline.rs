@@ -17,7 +17,7 @@ use crate::seat::Seat;
 use crate::seated_body::{SeatedBody, read_seated};
 use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
-use crate::stages::{Audit, AuditRecord, End, Event};
+use crate::stages::{Audit, AuditRecord, End, NotStored, Recording};
 use crate::top::{self, Meter, RequestKind, Work};
 use crate::{
     aggregation, head, inflight, legacy_paths, memory_refusal, metrics, paths, peers, route, spans, verbs,
@@ -277,13 +277,10 @@ async fn stages(
     let _request = way.span.clone().enter();
     let _audit = spans::stage("audit");
     if let Some(audit) = &app.stages.audit {
-        let record = audit.begin(request);
-        if let Some(record) = &record
-            && record.received().stored().await.is_err()
-        {
-            return Ok(internal_error(request, "failed to store audit event"));
-        }
-        way.record = record;
+        way.record = match begun(audit.as_ref(), request).await {
+            Ok(record) => record,
+            Err(_) => return Ok(internal_error(request, "failed to store audit event")),
+        };
         clock.lap();
     }
     let _impersonation = spans::stage("impersonation");
@@ -329,6 +326,13 @@ async fn stages(
             Ok(place.kept_by(response))
         }
     }
+}
+
+/// The record of a request, if one is wanted, with the request as it came.
+async fn begun(audit: &dyn Audit, request: &Request) -> Result<Option<Arc<dyn AuditRecord>>, NotStored> {
+    let Some(record) = audit.begin(request) else { return Ok(None) };
+    record.received().stored().await?;
+    Ok(Some(record))
 }
 
 /// Measures parts of the work that follow each other, at one reading of the clock for each.
@@ -477,8 +481,8 @@ async fn recorded(
     mut response: Response,
 ) -> Response {
     if response.is_whole() {
-        // What was left is stored before the connection writes the answer.
-        let Event::Awaited(mut stored) = record.end(End::Complete) else { return response };
+        // An event that was left is stored before the connection writes the answer.
+        let Recording::Awaited(mut stored) = record.end(End::Complete) else { return response };
         let now = Instant::now();
         let end = request.deadline.unwrap_or(now + FOR_EVER).max(now + AUDIT_MIN);
         if tokio::time::timeout_at(end.into(), &mut stored).await.is_err() {
@@ -512,8 +516,8 @@ impl Drop for Ending {
         };
         match record.end(end) {
             // No answer comes after it that would wait for it.
-            Event::Left => self.audit.iter().for_each(|audit| audit.flush()),
-            Event::Awaited(stored) => {
+            Recording::Left => self.audit.iter().for_each(|audit| audit.flush()),
+            Recording::Awaited(stored) => {
                 runtime.spawn(stored);
             }
         }

@@ -57,19 +57,19 @@ pub trait Audit: Send + Sync {
 pub struct NotStored;
 
 /// The state of an event of which the audit was told.
-pub enum Event<'a> {
+pub enum Recording<'a> {
     /// It is stored before `Audit::flush` returns, or else before `Audit::poll_stored` is ready.
     Left,
     /// It is stored when this is over.
     Awaited(Waiting<'a, Result<(), NotStored>>),
 }
 
-impl Event<'_> {
+impl Recording<'_> {
     /// Waits for an event that must be waited for.
     pub async fn stored(self) -> Result<(), NotStored> {
         match self {
-            Event::Left => Ok(()),
-            Event::Awaited(stored) => stored.await,
+            Recording::Left => Ok(()),
+            Recording::Awaited(stored) => stored.await,
         }
     }
 }
@@ -77,7 +77,7 @@ impl Event<'_> {
 /// The audit of one request. What is left in `request.audit` on the way is complete when it is told of an end.
 pub trait AuditRecord: Send + Sync {
     /// The request as it came: `RequestReceived`.
-    fn received(&self) -> Event<'_>;
+    fn received(&self) -> Recording<'_>;
 
     /// From here on the request acts as this user, which a permission of this verb allows (empty for the old one).
     fn impersonated(&self, user: &Arc<User>, constraint: &str);
@@ -86,11 +86,11 @@ pub trait AuditRecord: Send + Sync {
     fn answered(&self, request: &Request, response: &mut Response);
 
     /// The head of an answer that lasts (a watch, a tunnel) is about to be sent: `ResponseStarted`.
-    fn started(&self) -> Event<'_>;
+    fn started(&self) -> Recording<'_>;
 
     /// `ResponseComplete`, or `Panic`: before a complete answer is sent, and for others when they have ended or their
     /// client is gone.
-    fn end(self: Arc<Self>, end: End) -> Event<'static>;
+    fn end(self: Arc<Self>, end: End) -> Recording<'static>;
 }
 
 /// The end of a request.

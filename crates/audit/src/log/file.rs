@@ -1,8 +1,7 @@
 //! A log file that is rotated by size, with the names of files and the rules of lumberjack, which upstream uses.
 
-use super::lines::LineBuffer;
+use super::lines::{Failure, LineBuffer};
 use super::old_files::{OldFiles, backup_path};
-use super::output::Failure;
 use crate::log::old_files::Rotation;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

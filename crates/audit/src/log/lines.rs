@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// The number of a line that could not be written, and the reason.
+pub type Failure = (usize, String);
+
 /// Whole lines, each with its end, in one buffer.
 #[derive(Default)]
 pub struct LineBuffer {

@@ -43,7 +43,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Semaphore, oneshot};
-use writer::{Answer, LineWriter};
+use writer::{LineAnswer, LineWriter};
 
 /// Lines, or groups of them, that somebody waits for.
 const WAITING_MAX: usize = 4096;
@@ -119,10 +119,10 @@ impl LogBackend {
     }
 
     /// The two ends of an answer, as soon as there is room for one more to wait for.
-    async fn answer(&self) -> (Answer, oneshot::Receiver<bool>) {
+    async fn answer(&self) -> (LineAnswer, oneshot::Receiver<bool>) {
         let room = self.room.clone().acquire_owned().await.ok();
         let (sender, answered) = oneshot::channel();
-        (Answer { sender, _room: room }, answered)
+        (LineAnswer { sender, _room: room }, answered)
     }
 
     fn told(&self, answer: Result<bool, RecvError>, lines: &[Line]) -> bool {

@@ -1,13 +1,10 @@
 //! `Output`: the file or standard output that lines are written to.
 
 use super::file::LogFile;
-use super::lines::LineBuffer;
+use super::lines::{Failure, LineBuffer};
 use super::old_files::Rotation;
 use std::io::{self, Write};
 use std::path::Path;
-
-/// The number of a line that could not be written, and the reason.
-pub type Failure = (usize, String);
 
 /// The destination of the log.
 pub enum Output {

@@ -20,7 +20,7 @@ fn buffer(lines: &[&str]) -> LineBuffer {
     buffer
 }
 
-/// What went wrong with each line.
+/// The error of each line; empty for those that are written.
 fn written(file: &mut LogFile, lines: &[&str]) -> Vec<String> {
     let mut results = vec![String::new(); lines.len()];
     for (line, why) in file.write(&buffer(lines)) {
@@ -432,7 +432,7 @@ async fn lines_that_fail_are_counted_though_nobody_waits() {
     let counters: Arc<Counters> = Arc::default();
     let output = Output::open("/dev/full", rotation(0)).unwrap();
     let log = Arc::new(LogBackend::start(output, counters.clone()).unwrap());
-    let answer = Answer { sender: oneshot::channel().0, _room: None };
+    let answer = LineAnswer { sender: oneshot::channel().0, _room: None };
     assert!(log.writer.leave(&[line("0")], answer));
     log.writer.flush();
     assert!(!log.process_line(line("1")).await);

@@ -16,7 +16,7 @@ const ROUNDS_MAX: u32 = 4;
 const BYTES_MAX: usize = 256 << 10;
 
 /// Tells the one who left lines whether all of them were written.
-pub struct Answer {
+pub struct LineAnswer {
     pub sender: oneshot::Sender<bool>,
     /// Their share of the room for all lines that somebody waits for.
     pub _room: Option<OwnedSemaphorePermit>,
@@ -25,7 +25,7 @@ pub struct Answer {
 /// Lines that wait for the thread that has the output.
 #[derive(Default)]
 struct LeftLines {
-    batch: Batch,
+    batch: LineBatch,
     /// The number of lines that were ever left.
     count: u64,
     /// Whether somebody who left a line is about to flush.
@@ -35,9 +35,9 @@ struct LeftLines {
 
 /// Lines that are written together, and those who wait for some of them.
 #[derive(Default)]
-struct Batch {
+struct LineBatch {
     lines: LineBuffer,
-    answers: Vec<(Range<usize>, Answer)>,
+    answers: Vec<(Range<usize>, LineAnswer)>,
     /// The number of lines that were ever left, these included.
     count: u64,
 }
@@ -45,7 +45,7 @@ struct Batch {
 /// The output, and the room of the last batch for the one after the next.
 struct Pen {
     output: Output,
-    spare: Batch,
+    spare: LineBatch,
 }
 
 /// Writes by threads of the runtime, or by the thread that runs it.
@@ -73,7 +73,7 @@ pub struct LineWriter {
 impl LineWriter {
     pub fn new(output: Output, holds_threads: bool, counters: Arc<Counters>) -> LineWriter {
         LineWriter {
-            pen: Mutex::new(Pen { output, spare: Batch::default() }),
+            pen: Mutex::new(Pen { output, spare: LineBatch::default() }),
             queue: Mutex::default(),
             called: Condvar::new(),
             clock: WriteClock::default(),
@@ -88,7 +88,7 @@ impl LineWriter {
     }
 
     /// Leaves lines to whoever writes next. True when nothing else was left: then that is who left them, by `flush`.
-    pub fn leave(&self, lines: &[Line], answer: Answer) -> bool {
+    pub fn leave(&self, lines: &[Line], answer: LineAnswer) -> bool {
         let mut queue = lock(&self.queue);
         let first = queue.batch.lines.len();
         for line in lines {
@@ -141,7 +141,7 @@ impl LineWriter {
         }
         self.flush();
         let mut waiting = lock(&self.waiting);
-        // Whoever wakes the waiting has counted what is done before.
+        // `done` is counted before the waiting are woken.
         if is_done() {
             return Poll::Ready(());
         }
@@ -240,14 +240,14 @@ impl LineWriter {
 }
 
 impl LeftLines {
-    fn take(&mut self, spare: Batch) -> Batch {
+    fn take(&mut self, spare: LineBatch) -> LineBatch {
         self.is_promised = false;
         let batch = std::mem::replace(&mut self.batch, spare);
-        Batch { count: self.count, ..batch }
+        LineBatch { count: self.count, ..batch }
     }
 }
 
-impl Batch {
+impl LineBatch {
     /// Empties it, and keeps its room, if that is no more than the usual.
     fn clear(&mut self) {
         self.lines.clear(BYTES_MAX);

@@ -8,7 +8,7 @@ mod tests;
 use crate::guard::Waiting;
 use crate::request::{Request, X_FORWARDED_FOR, X_REAL_IP, is_long_running};
 use crate::response::{Body, Response};
-use crate::stages::{Audit, AuditRecord, End, Event, NotStored};
+use crate::stages::{Audit, AuditRecord, End, NotStored, Recording};
 use bytes::Bytes;
 use pintle_access::User;
 use pintle_audit::{Backend, Record, RequestFields};
@@ -134,7 +134,7 @@ impl AuditedList {
 impl Recorded {
     /// Notes an object that the answer is, if it is one that upstream records.
     fn note(&self, request: &Request, response: &mut Response) {
-        // What is read is no Status, unless it failed.
+        // Objects that are read are no Status, unless the read failed.
         if !self.record.wants_response() && request.info.verb.is_read() && response.status < 400 {
             return;
         }
@@ -196,26 +196,26 @@ impl AuditRecord for Recorded {
         self.record.response_code(response.status);
     }
 
-    fn received(&self) -> Event<'_> {
+    fn received(&self) -> Recording<'_> {
         if self.record.leave_received() {
-            return Event::Left;
+            return Recording::Left;
         }
         let received = async move { if self.record.received().await { Ok(()) } else { Err(NotStored) } };
-        Event::Awaited(Box::pin(received))
+        Recording::Awaited(Box::pin(received))
     }
 
-    fn started(&self) -> Event<'_> {
+    fn started(&self) -> Recording<'_> {
         let code = lock(&self.answer).code;
         if self.record.leave_started(code) {
-            return Event::Left;
+            return Recording::Left;
         }
-        Event::Awaited(Box::pin(async move {
+        Recording::Awaited(Box::pin(async move {
             self.record.started(code).await;
             Ok(())
         }))
     }
 
-    fn end(self: Arc<Self>, end: End) -> Event<'static> {
+    fn end(self: Arc<Self>, end: End) -> Recording<'static> {
         let why = match end {
             End::Complete => None,
             End::Panic(why) => Some(why),
@@ -226,10 +226,10 @@ impl AuditRecord for Recorded {
                 self.context.add_latency(Latency::ResponseWrite, began.elapsed());
             }
             if self.record.leave_complete() {
-                return Event::Left;
+                return Recording::Left;
             }
         }
-        Event::Awaited(Box::pin(async move {
+        Recording::Awaited(Box::pin(async move {
             match why {
                 None => self.record.complete().await,
                 Some(why) => self.record.panicked(&why).await,
