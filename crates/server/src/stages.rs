@@ -7,7 +7,7 @@
 //! With tracing on, each stage is a span that includes all later stages (`spans.rs`).
 //!
 //! An absent stage costs a comparison. Values that must live until an answer is sent to its end go into
-//! `Response::held` (dropped then, or when the client is gone); a seat of fairness goes into `Seat`.
+//! `Carried::held` (dropped then, or when the client is gone); a seat of fairness goes into `Seat`.
 
 use crate::fairness::Turns;
 use crate::guard::Waiting;

@@ -362,7 +362,7 @@ async fn nothing_is_left_to_a_write_that_hangs_and_what_was_left_before_is_waite
     drop(held);
     all_stored(&log).await;
     log.writer.clock.timed(|| {
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(600));
         assert!(!log.leave(line("2").bytes()), "its request is to wait");
     });
     log.writer.clock.ended(0, 10_000_000);
