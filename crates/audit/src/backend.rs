@@ -185,26 +185,23 @@ impl Backend {
         is_stored
     }
 
-    /// Hands an event at a stage to the sinks if they have it without a wait, as far as their modes ask for one: then it
-    /// is stored before `poll_stored` is ready. False, and nothing was done, where it must be waited for.
-    pub fn leave(&self, event: &AuditEvent, stage: AuditStage, now: Time) -> bool {
+    /// Hands an event at a stage to the log if it needs no other sink and the log is quick: it is stored before
+    /// `poll_stored` of the given number is ready. None, and nothing was done, where it must be waited for.
+    pub fn leave(&self, event: &AuditEvent, stage: AuditStage, now: Time) -> Option<u64> {
         let [Sink { format: Format::Json, max_event_bytes: None, delivery, .. }] = self.sinks.as_slice()
         else {
-            return false;
+            return None;
         };
-        let Delivery::AtOnce(delegate) = delivery else { return false };
-        let (Delegate::Log(log), None) = (delegate.as_ref(), &event.undecodable) else { return false };
-        let is_left = SCRATCH.with_borrow_mut(|line| {
+        let Delivery::AtOnce(delegate) = delivery else { return None };
+        let (Delegate::Log(log), None) = (delegate.as_ref(), &event.undecodable) else { return None };
+        let left = SCRATCH.with_borrow_mut(|line| {
             line.clear();
             event.write(stage, now, line);
-            let is_left = log.leave(line);
+            let left = log.leave(line);
             line.shrink_to(SCRATCH_MAX);
-            is_left
+            left
         });
-        if is_left {
-            self.counters.observe_event();
-        }
-        is_left
+        left.inspect(|_| self.counters.observe_event())
     }
 
     /// Whether a request fails whose event cannot be stored when it comes.
@@ -217,8 +214,8 @@ impl Backend {
         self.logs().for_each(LogBackend::flush);
     }
 
-    /// The number of events that were ever left.
-    pub fn left(&self) -> u64 {
+    /// The number of events that were ever left to the log, or that are waited for.
+    fn left(&self) -> u64 {
         // There is one log at most.
         self.logs().map(LogBackend::left).sum()
     }

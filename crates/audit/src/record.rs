@@ -31,6 +31,8 @@ pub struct Record {
 
 struct RecordState {
     event: AuditEvent,
+    /// The number that `Backend::leave` gave last; 0 for none.
+    left: u64,
     has_started: bool,
     is_complete: bool,
 }
@@ -48,7 +50,7 @@ impl Record {
             return None;
         }
         let event = AuditEvent::new(config.level, request);
-        let state = RecordState { event, has_started: false, is_complete: false };
+        let state = RecordState { event, left: 0, has_started: false, is_complete: false };
         Some(Record {
             backend: backend.clone(),
             config,
@@ -129,6 +131,11 @@ impl Record {
         self.start().await;
     }
 
+    /// The number whose `Backend::poll_stored` is to be ready before anything of an answer is sent; 0 for none.
+    pub fn left(&self) -> u64 {
+        self.state().left
+    }
+
     /// Ends the record without a further event.
     pub fn abandon(&self) {
         self.state().is_complete = true;
@@ -187,9 +194,11 @@ impl Record {
         if self.config.omit_stages.contains(stage) {
             return true;
         }
-        let event = &mut self.state().event;
+        let RecordState { event, left, .. } = &mut **self.state();
         let time = self.reach(event, stage);
-        self.backend.leave(event, stage, time)
+        let number = self.backend.leave(event, stage, time);
+        *left = number.unwrap_or(*left);
+        number.is_some()
     }
 
     async fn store(&self, stage: AuditStage) {

@@ -451,8 +451,7 @@ async fn the_first_line_of_a_read_may_come_with_its_last_and_that_of_a_write_may
     let read = record(&backend, "get", false).unwrap();
     assert!(read.leave_received() && read.leave_complete());
     assert_eq!(place.lines().len(), 3);
-    let count = backend.left();
-    poll_fn(|context| backend.poll_stored(count, context)).await;
+    poll_fn(|context| backend.poll_stored(read.left(), context)).await;
     let both = ["RequestReceived", "ResponseComplete"];
     assert_eq!(stages(&place.lines()), [&both[..], &both[1..], &both[..]].concat());
     drop(read);

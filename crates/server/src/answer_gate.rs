@@ -4,6 +4,7 @@
 //! writes together, and of other connections, are stored together.
 
 use crate::stages::Audit;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
@@ -11,52 +12,56 @@ use std::task::{Context, Poll};
 #[derive(Default)]
 pub struct AnswerGate {
     audit: Option<Arc<dyn Audit>>,
-    /// The number of events that had been left when something was last to be written.
+    /// There as long as the connection is: the number of events for the answers that are made.
+    made: Option<Arc<AtomicU64>>,
+    /// That number when something was last to be written.
     left: u64,
-    /// There as long as the connection is.
-    connection: Option<Arc<()>>,
 }
 
-/// Stores what was left for answers that no connection is going to write.
+/// The answers of a connection, which may be gone.
 #[derive(Clone, Default)]
-pub struct Unanswered(Option<(Arc<dyn Audit>, Weak<()>)>);
+pub struct Answers(Option<(Arc<dyn Audit>, Weak<AtomicU64>)>);
 
 impl AnswerGate {
-    /// A gate, and what its connection's requests are to ask after their answers are made.
-    pub fn new(audit: Option<&Arc<dyn Audit>>) -> (AnswerGate, Unanswered) {
-        let connection = Arc::new(());
-        let unanswered = Unanswered(audit.map(|audit| (audit.clone(), Arc::downgrade(&connection))));
-        (AnswerGate { audit: audit.cloned(), left: 0, connection: Some(connection) }, unanswered)
+    /// A gate, and where its connection's requests are to say that their answers are made.
+    pub fn new(audit: Option<&Arc<dyn Audit>>) -> (AnswerGate, Answers) {
+        let made = Arc::default();
+        let answers = Answers(audit.map(|audit| (audit.clone(), Arc::downgrade(&made))));
+        (AnswerGate { audit: audit.cloned(), made: Some(made), left: 0 }, answers)
     }
 
-    /// Something is about to be written, which is to wait for the events of now.
+    /// Something is about to be written, maybe of all answers that are made.
     pub fn close(&mut self) {
-        if let Some(audit) = &self.audit {
-            self.left = audit.left();
+        if let Some(made) = &self.made {
+            self.left = made.load(Ordering::Acquire);
         }
     }
 
     /// Ready when it may be written.
     pub fn poll_open(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.audit.as_ref().map_or(Poll::Ready(()), |audit| audit.poll_stored(self.left, context))
+        match &self.audit {
+            Some(audit) if self.left > 0 => audit.poll_stored(self.left, context),
+            _ => Poll::Ready(()),
+        }
     }
 }
 
 impl Drop for AnswerGate {
     fn drop(&mut self) {
         // Requests that leave an event from now on see that nobody waits for it.
-        self.connection = None;
+        self.made = None;
         self.audit.iter().for_each(|audit| audit.flush());
     }
 }
 
-impl Unanswered {
-    /// An answer is made: stores what was left for it if its connection is gone.
-    pub fn store(&self) {
-        if let Some((audit, connection)) = &self.0
-            && connection.strong_count() == 0
-        {
-            audit.flush();
+impl Answers {
+    /// An answer is made, for which events are to be stored up to this number; 0 for none. They are stored now if the
+    /// connection is gone.
+    pub fn made(&self, left: u64) {
+        let Some((audit, made)) = self.0.as_ref().filter(|_| left > 0) else { return };
+        match made.upgrade() {
+            Some(made) => drop(made.fetch_max(left, Ordering::AcqRel)),
+            None => audit.flush(),
         }
     }
 }
@@ -71,7 +76,6 @@ mod tests {
     use crate::write_coalescing::Coalesced;
     use std::future::poll_fn;
     use std::sync::Mutex;
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::task::Waker;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -85,8 +89,8 @@ mod tests {
     }
 
     impl Slow {
-        fn leave(&self) {
-            self.left.fetch_add(1, Ordering::SeqCst);
+        fn leave(&self) -> u64 {
+            self.left.fetch_add(1, Ordering::SeqCst) + 1
         }
 
         fn store(&self, count: u64) {
@@ -108,10 +112,6 @@ mod tests {
             self.flushed.fetch_add(1, Ordering::SeqCst);
         }
 
-        fn left(&self) -> u64 {
-            self.left.load(Ordering::SeqCst)
-        }
-
         fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()> {
             if self.stored.load(Ordering::SeqCst) >= count {
                 return Poll::Ready(());
@@ -130,14 +130,15 @@ mod tests {
         let slow = Arc::new(Slow::default());
         let audit: Arc<dyn Audit> = slow.clone();
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let held = Coalesced::new(near, AnswerGate::new(Some(&audit)).0);
+        let (gate, answers) = AnswerGate::new(Some(&audit));
+        let held = Coalesced::new(near, gate);
         let mut own = held.clone();
         let of_requests = slow.clone();
         let big = vec![b'b'; 100_000];
         let expected = big.clone();
         let mut connection = std::pin::pin!(async move {
             for answer in [&b"one"[..], &b"two"[..], &big] {
-                of_requests.leave();
+                answers.made(of_requests.leave());
                 own.write_all(answer).await.unwrap();
                 own.flush().await.unwrap();
                 tokio::task::yield_now().await;
@@ -156,7 +157,7 @@ mod tests {
             let mut heard = [0; 6];
             far.read_exact(&mut heard).await.unwrap();
             assert_eq!(&heard, b"onetwo");
-            while slow.left() < 3 {
+            while slow.left.load(Ordering::SeqCst) < 3 {
                 tokio::task::yield_now().await;
             }
             let mut heard = vec![0; 100_000];
@@ -175,6 +176,20 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn connections_without_such_answers_wait_for_nothing() {
+        let slow = Arc::new(Slow::default());
+        let audit: Arc<dyn Audit> = slow.clone();
+        let (mut other, of_other) = AnswerGate::new(Some(&audit));
+        of_other.made(slow.leave());
+        other.close();
+        let (mut gate, answers) = AnswerGate::new(Some(&audit));
+        answers.made(0);
+        gate.close();
+        let open = poll_fn(|context| Poll::Ready((gate.poll_open(context), other.poll_open(context)))).await;
+        assert_eq!(open, (Poll::Ready(()), Poll::Pending));
+    }
+
     /// The result of a future, if it has one now.
     async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
         poll_fn(|context| {
@@ -190,13 +205,15 @@ mod tests {
     fn events_of_answers_without_a_connection_are_stored_all_the_same() {
         let slow = Arc::new(Slow::default());
         let audit: Arc<dyn Audit> = slow.clone();
-        let (gate, unanswered) = AnswerGate::new(Some(&audit));
+        let (gate, answers) = AnswerGate::new(Some(&audit));
         let flushed = || slow.flushed.load(Ordering::SeqCst);
-        unanswered.store();
+        answers.made(1);
         assert_eq!(flushed(), 0);
         drop(gate);
         assert_eq!(flushed(), 1);
-        unanswered.store();
+        answers.made(0);
+        assert_eq!(flushed(), 1, "nothing was left for it");
+        answers.made(2);
         assert_eq!(flushed(), 2);
     }
 }

@@ -159,14 +159,14 @@ async fn exchange(
     let goaway = Arc::new(Notify::new());
     let (leave, of_requests) = (goaway.clone(), activity.clone());
     let builder = builder(app.options.streams_max);
-    let (gate, unanswered) = AnswerGate::new(app.stages.audit.as_ref());
+    let (gate, answers) = AnswerGate::new(app.stages.audit.as_ref());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, client, leave) = (app.clone(), client.clone(), leave.clone());
-        let (activity, tunnel, unanswered) = (of_requests.clone(), tunnel.clone(), unanswered.clone());
+        let (activity, tunnel, answers) = (of_requests.clone(), tunnel.clone(), answers.clone());
         async move {
             let in_flight = activity.begin(streams::current());
             let (version, mut response) = respond(&app, request, &client, &leave).await;
-            unanswered.store();
+            answers.made(response.carried.left);
             let in_flight = tunnel.begin(&mut response, in_flight);
             Ok::<hyper::Response<HttpBody>, Infallible>(http_body::to_http(response, version, in_flight))
         }

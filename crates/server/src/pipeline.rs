@@ -482,19 +482,24 @@ async fn recorded(
 ) -> Response {
     if response.is_whole() {
         // An event that was left is stored before the connection writes the answer.
-        let Recording::Awaited(mut stored) = record.end(End::Complete) else { return response };
+        let Recording::Awaited(mut stored) = record.clone().end(End::Complete) else {
+            response.carried.left = record.left();
+            return response;
+        };
         let now = Instant::now();
         let end = request.deadline.unwrap_or(now + FOR_EVER).max(now + AUDIT_MIN);
         if tokio::time::timeout_at(end.into(), &mut stored).await.is_err() {
             tokio::spawn(stored);
-            return inflight::timed_out();
+            response = inflight::timed_out();
         }
+        response.carried.left = record.left();
         return response;
     }
     if inflight::is_long_running(&request.info) || matches!(response.body, Body::Upgrade(_)) {
         // No request fails for it.
         let _ = record.started().stored().await;
     }
+    response.carried.left = record.left();
     let ending: Box<dyn Any + Send> =
         Box::new(Ending { record: Some(record), audit: app.stages.audit.clone() });
     response.carried.held.push(ending);

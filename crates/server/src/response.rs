@@ -37,6 +37,8 @@ pub struct Response {
 pub struct Carried {
     /// Headers of another server's answer that is passed on, as they came.
     pub passed: HeaderMap,
+    /// The number of events of the audit that are to be stored before anything of it is sent; 0 for none.
+    pub left: u64,
     /// The reason in the status line of HTTP/1.1, where it is not the usual one.
     pub reason: Option<&'static str>,
     /// Its permits of the memory that all answers share.

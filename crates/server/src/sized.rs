@@ -91,12 +91,13 @@ pub async fn held(app: &App, request: &Request, mut response: Response) -> Respo
     if !app.answers.try_cover(who, &mut response.carried.permits, weight)
         && response.carried.permits.is_empty()
     {
-        let is_to_nobody = response.is_to_nobody;
+        let (is_to_nobody, left) = (response.is_to_nobody, response.carried.left);
         let mut refusal = inflight::too_many(1);
         if let Some(connection) = response.header("connection") {
             refusal = refusal.with("connection", connection.to_string());
         }
         drop(response);
+        refusal.carried.left = left;
         let refusal = Box::pin(finish(app, request, refusal)).await;
         return Response { is_to_nobody, ..refusal };
     }

@@ -42,10 +42,8 @@ pub trait Audit: Send + Sync {
     /// Stores the events that were left: before a request waits for anything.
     fn flush(&self);
 
-    /// The number of events that were ever left.
-    fn left(&self) -> u64;
-
-    /// Ready when so many of them are stored: before answers are written that were made when so many were left.
+    /// Ready when so many events, of all that were ever left, are stored: before an answer is written whose record gives
+    /// that number.
     fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()>;
 
     /// Waits for what is on its way, when all requests have ended and the server is about to.
@@ -84,6 +82,9 @@ pub trait AuditRecord: Send + Sync {
 
     /// The answer as it is going to be sent: status, headers, and a body that is not compressed yet.
     fn answered(&self, request: &Request, response: &mut Response);
+
+    /// The number of events whose `Audit::poll_stored` is to be ready before anything of the answer is sent; 0 for none.
+    fn left(&self) -> u64;
 
     /// The head of an answer that lasts (a watch, a tunnel) is about to be sent: `ResponseStarted`.
     fn started(&self) -> Recording<'_>;

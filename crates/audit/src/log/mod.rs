@@ -5,7 +5,7 @@
 //! at once costs little more than one:
 //!
 //! - A line that no request waits for is only left. It goes out when a connection is about to write answers: all that
-//!   were left before it does are written first, so that nobody reads an answer before its lines are there.
+//!   were left for them are written first, so that nobody reads an answer before its lines are there.
 //! - Where one line that is waited for follows the other, the first that leaves one lets all tasks that are ready go
 //!   before it, and then writes what they have left too.
 //! - The first line of a request that changes nothing is left too. It is written before the request waits for anything.
@@ -72,9 +72,9 @@ impl LogBackend {
         Ok(LogBackend { writer, room: Arc::new(Semaphore::new(WAITING_MAX)), counters })
     }
 
-    /// Leaves a line that is written before `poll_stored` is ready; a failure is counted and logged. False, and nothing
-    /// is left, where that may take long: then it is for the request to wait, by `process_line`.
-    pub fn leave(&self, line: &[u8]) -> bool {
+    /// Leaves a line that is written before `poll_stored` of the given number is ready; a failure is counted and logged.
+    /// None, and nothing is left, where that may take long: then it is for the request to wait, by `process_line`.
+    pub fn leave(&self, line: &[u8]) -> Option<u64> {
         self.writer.leave_unpromised(line)
     }
 

@@ -335,7 +335,7 @@ async fn lines_that_are_left_go_with_the_next_or_when_they_are_called_for() {
         let text = std::fs::read_to_string(&path).unwrap();
         text.lines().map(|line| ids(line).remove(0)).collect::<Vec<usize>>()
     };
-    let leave = |id| log.leave(line(id).bytes());
+    let leave = |id| log.leave(line(id).bytes()).is_some();
     assert!(!leave("0"), "the thread opens the file");
     assert!(log.process_line(line("0")).await);
     assert!(leave("1"));
@@ -357,16 +357,16 @@ async fn nothing_is_left_to_a_write_that_hangs_and_what_was_left_before_is_waite
     let log = start(&path);
     assert!(log.process_line(line("0")).await);
     let held = log.writer.hold();
-    assert!(log.leave(line("1").bytes()));
+    assert!(log.leave(line("1").bytes()).is_some());
     assert!(!is_stored(&log).await, "another one has the output");
     drop(held);
     all_stored(&log).await;
     log.writer.clock.timed(|| {
         std::thread::sleep(Duration::from_millis(600));
-        assert!(!log.leave(line("2").bytes()), "its request is to wait");
+        assert!(log.leave(line("2").bytes()).is_none(), "its request is to wait");
     });
     log.writer.clock.ended(0, 10_000_000);
-    assert!(!log.leave(line("2").bytes()), "also a while after it");
+    assert!(log.leave(line("2").bytes()).is_none(), "also a while after it");
     assert!(log.process_line(line("2")).await);
     assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [0, 1, 2]);
 }
@@ -379,11 +379,11 @@ async fn lines_that_are_left_are_bounded() {
     let log = LogBackend::start(output, Arc::default()).unwrap();
     assert!(log.process_line(line("0")).await);
     let line = line("1");
-    let left = (0..10_000).take_while(|_| log.leave(line.bytes())).count();
+    let left = (0..10_000).take_while(|_| log.leave(line.bytes()).is_some()).count();
     assert!((left + 1) * line.len() > 256 << 10 && left * line.len() <= 256 << 10, "{left}");
     all_stored(&log).await;
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), left + 1);
-    assert!(log.leave(line.bytes()));
+    assert!(log.leave(line.bytes()).is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -399,8 +399,8 @@ async fn connections_that_write_at_once_find_their_lines_stored() {
             tokio::spawn(async move {
                 for n in 0..EACH {
                     let own = line(&(1 + connection * EACH + n).to_string());
-                    if log.leave(own.bytes()) {
-                        all_stored(&log).await;
+                    if let Some(number) = log.leave(own.bytes()) {
+                        poll_fn(|context| log.poll_stored(number, context)).await;
                     } else {
                         assert!(log.process_line(own.clone()).await);
                     }

@@ -62,8 +62,6 @@ pub struct LineWriter {
     holds_threads: bool,
     /// Whether the output was a regular file, with room for more, when something was written last.
     has_room: AtomicBool,
-    /// The number of lines that were ever left, as of the last one.
-    left: AtomicU64,
     /// The number of lines, of all that were ever left, that are written or have failed.
     done: AtomicU64,
     /// Those who wait until more are.
@@ -81,7 +79,6 @@ impl LineWriter {
             has_unpromised: AtomicBool::new(false),
             holds_threads,
             has_room: AtomicBool::new(false),
-            left: AtomicU64::new(0),
             done: AtomicU64::new(0),
             waiting: Mutex::default(),
         }
@@ -96,29 +93,25 @@ impl LineWriter {
         }
         let range = first..queue.batch.lines.len();
         queue.batch.answers.push((range, answer));
-        self.count(&mut queue, lines.len());
+        queue.count += lines.len() as u64;
         !std::mem::replace(&mut queue.is_promised, true)
     }
 
-    /// Leaves a line that is written with the next ones, at the next `flush_left`, or by `poll_done`. False, and nothing
-    /// is left, where that may take long or too much waits already.
-    pub fn leave_unpromised(&self, line: &[u8]) -> bool {
+    /// Leaves a line that is written with the next ones, at the next `flush_left`, or by `poll_done`: gives the number of
+    /// lines that were ever left, this one included. None, and nothing is left, where that may take long or too much
+    /// waits already.
+    pub fn leave_unpromised(&self, line: &[u8]) -> Option<u64> {
         if !self.is_quick() || !self.has_room.load(Ordering::Relaxed) {
-            return false;
+            return None;
         }
         let mut queue = lock(&self.queue);
         if queue.batch.lines.bytes().len() + line.len() > BYTES_MAX {
-            return false;
+            return None;
         }
         queue.batch.lines.push(line);
-        self.count(&mut queue, 1);
+        queue.count += 1;
         self.has_unpromised.store(true, Ordering::Relaxed);
-        true
-    }
-
-    fn count(&self, queue: &mut LeftLines, count: usize) {
-        queue.count += count as u64;
-        self.left.store(queue.count, Ordering::Release);
+        Some(queue.count)
     }
 
     /// Writes what was left without a promise, if it was not written since.
@@ -130,7 +123,7 @@ impl LineWriter {
 
     /// The number of lines that were ever left.
     pub fn left(&self) -> u64 {
-        self.left.load(Ordering::Acquire)
+        lock(&self.queue).count
     }
 
     /// Ready when so many of all lines that were ever left are written or have failed; writes them if it can.

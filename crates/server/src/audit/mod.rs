@@ -69,10 +69,6 @@ impl Audit for Auditor {
         self.backend.flush();
     }
 
-    fn left(&self) -> u64 {
-        self.backend.left()
-    }
-
     fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()> {
         self.backend.poll_stored(count, context)
     }
@@ -90,6 +86,7 @@ impl Audit for Auditor {
             // No request fails for it.
             let _ = recorded.started().stored().await;
             recorded.record.abandon();
+            response.carried.left = recorded.record.left();
         })
     }
 }
@@ -202,6 +199,10 @@ impl AuditRecord for Recorded {
         }
         let received = async move { if self.record.received().await { Ok(()) } else { Err(NotStored) } };
         Recording::Awaited(Box::pin(received))
+    }
+
+    fn left(&self) -> u64 {
+        self.record.left()
     }
 
     fn started(&self) -> Recording<'_> {
