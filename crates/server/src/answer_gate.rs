@@ -20,13 +20,13 @@ pub struct AnswerGate {
 
 /// The answers of a connection, which may be gone.
 #[derive(Clone, Default)]
-pub struct Answers(Option<(Arc<dyn Audit>, Weak<AtomicU64>)>);
+pub struct MadeAnswers(Option<(Arc<dyn Audit>, Weak<AtomicU64>)>);
 
 impl AnswerGate {
     /// A gate, and where its connection's requests are to say that their answers are made.
-    pub fn new(audit: Option<&Arc<dyn Audit>>) -> (AnswerGate, Answers) {
+    pub fn new(audit: Option<&Arc<dyn Audit>>) -> (AnswerGate, MadeAnswers) {
         let made = Arc::default();
-        let answers = Answers(audit.map(|audit| (audit.clone(), Arc::downgrade(&made))));
+        let answers = MadeAnswers(audit.map(|audit| (audit.clone(), Arc::downgrade(&made))));
         (AnswerGate { audit: audit.cloned(), made: Some(made), left: 0 }, answers)
     }
 
@@ -54,7 +54,7 @@ impl Drop for AnswerGate {
     }
 }
 
-impl Answers {
+impl MadeAnswers {
     /// An answer is made, for which events are to be stored up to this number; 0 for none. They are stored now if the
     /// connection is gone.
     pub fn made(&self, left: u64) {
