@@ -70,7 +70,8 @@ fn head(response: &mut Response) -> Result<(StatusCode, HeaderMap), http::Error>
         };
         headers.append(HeaderName::from_static(name), HeaderValue::from_maybe_shared(value)?);
     }
-    headers.extend(std::mem::take(&mut response.carried.passed));
+    // Beside those of the same name.
+    headers.extend(response.carried.passed.iter().map(|(name, value)| (name.clone(), value.clone())));
     Ok((StatusCode::from_u16(response.status)?, headers))
 }
 
@@ -185,5 +186,34 @@ impl hyper::body::Body for HttpBody {
                 if is_told { SizeHint::with_exact(len as u64) } else { SizeHint::default() }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_another_server_stand_beside_our_own() {
+        let passed = [("audit-id", "its own"), ("x-more", "1"), ("x-more", "2")];
+        let passed =
+            passed.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let mut headers = HeaderMap::new();
+        headers.extend(passed);
+        let response = Response::json(201, "{}").with("audit-id", String::from("ours")).passing(headers);
+        let http = to_http(response, Version::HTTP_2, None);
+        let values = |name: &str| {
+            http.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(http.status(), 201);
+        assert_eq!(values("audit-id"), ["ours", "its own"]);
+        assert_eq!(values("x-more"), ["1", "2"]);
+        assert_eq!(values("content-type"), ["application/json"]);
+    }
+
+    #[test]
+    fn a_header_that_http_does_not_allow_is_an_error_of_ours() {
+        let response = Response::json(200, "{}").with("warning", String::from("two\nlines"));
+        assert_eq!(to_http(response, Version::HTTP_11, None).status(), 500);
     }
 }
