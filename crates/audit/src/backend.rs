@@ -188,12 +188,10 @@ impl Backend {
     /// Hands an event at a stage to the log if it needs no other sink and the log is quick: it is stored before
     /// `poll_stored` of the given number is ready. None, and nothing was done, where it must be waited for.
     pub fn leave(&self, event: &AuditEvent, stage: AuditStage, now: Time) -> Option<u64> {
-        let [Sink { format: Format::Json, max_event_bytes: None, delivery, .. }] = self.sinks.as_slice()
-        else {
+        let [Sink { format: Format::Json, max_event_bytes: None, .. }] = self.sinks.as_slice() else {
             return None;
         };
-        let Delivery::AtOnce(delegate) = delivery else { return None };
-        let (Delegate::Log(log), None) = (delegate.as_ref(), &event.undecodable) else { return None };
+        let (Some(log), None) = (self.log(), &event.undecodable) else { return None };
         let left = SCRATCH.with_borrow_mut(|line| {
             line.clear();
             event.write(stage, now, line);
@@ -211,23 +209,17 @@ impl Backend {
 
     /// Writes the lines that were left.
     pub fn flush(&self) {
-        self.logs().for_each(LogBackend::flush);
+        self.log().into_iter().for_each(LogBackend::flush);
     }
 
-    /// The number of events that were ever left to the log, or that are waited for.
-    fn left(&self) -> u64 {
-        // There is one log at most.
-        self.logs().map(LogBackend::left).sum()
-    }
-
-    /// Ready when so many of them are stored, or have failed.
+    /// Ready when so many events, of all that were ever left, are stored, or have failed.
     pub fn poll_stored(&self, count: u64, context: &mut Context<'_>) -> Poll<()> {
-        self.logs().next().map_or(Poll::Ready(()), |log| log.poll_stored(count, context))
+        self.log().map_or(Poll::Ready(()), |log| log.poll_stored(count, context))
     }
 
-    /// The logs that are written at once.
-    fn logs(&self) -> impl Iterator<Item = &LogBackend> {
-        self.sinks.iter().filter_map(|sink| match &sink.delivery {
+    /// The log, if it is written at once.
+    fn log(&self) -> Option<&LogBackend> {
+        self.sinks.iter().find_map(|sink| match &sink.delivery {
             Delivery::AtOnce(delegate) => match delegate.as_ref() {
                 Delegate::Log(log) => Some(log),
                 Delegate::Webhook(_) => None,
@@ -273,10 +265,12 @@ impl Backend {
                 Delivery::AtOnce(_) => {}
             }
         }
-        let count = self.left();
-        let left = poll_fn(|context| self.poll_stored(count, context));
-        if tokio::time::timeout_at(deadline, left).await.is_err() {
-            tracing::error!("audit events were lost: a write to their log hangs");
+        if let Some(log) = self.log() {
+            let count = log.left();
+            let stored = poll_fn(|context| log.poll_stored(count, context));
+            if tokio::time::timeout_at(deadline, stored).await.is_err() {
+                tracing::error!("audit events were lost: a write to their log hangs");
+            }
         }
     }
 }

@@ -288,10 +288,7 @@ impl Unchanging {
         fields.text(key!("verb"), request.info.verb.as_str());
         fields.map(key!("user"), |fields| request.user.iter().for_each(|user| write_user(user, fields)));
         let impersonation = fields.out.len();
-        match (request.forwarded_for, request.real_ip) {
-            ("", "") => fields.ips(key!("sourceIPs"), &[request.peer]),
-            (forwarded, real) => fields.ips(key!("sourceIPs"), &source_ips(forwarded, real, request.peer)),
-        }
+        fields.ips(key!("sourceIPs"), &source_ips(request.forwarded_for, request.real_ip, request.peer));
         fields.given(key!("userAgent"), &user_agent(request.user_agent));
         let object = fields.out.len();
         reference.iter().for_each(|reference| reference.write(&mut fields));

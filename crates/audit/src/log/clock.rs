@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// From here on a write is slow: what small requests take of a thread, several times over.
-const SLOW_MICROS: u64 = if cfg!(test) { SLOW_MICROS_TESTS } else { 10_000 };
-/// The same in tests, which others keep from the processor.
-const SLOW_MICROS_TESTS: u64 = 500_000;
+/// Tests are kept from the processor by others, so they have more.
+const SLOW_MICROS: u64 = if cfg!(test) { 500_000 } else { 10_000 };
 /// Of the time that a slow write took, the time for which writes count as slow after it.
 const SLOW_FOR: u64 = 10;
 /// Writes that follow each other so soon are worth gathering.
@@ -56,8 +55,7 @@ impl WriteClock {
 
     /// Whether a slow write goes on, or ended a short time ago.
     pub fn is_slow(&self) -> bool {
-        let since = self.since.load(Ordering::Relaxed);
-        if since != IDLE && self.now() >= since.saturating_add(SLOW_MICROS) {
+        if self.going_on().is_some_and(|time| time >= Duration::from_micros(SLOW_MICROS)) {
             return true;
         }
         let until = self.slow_until.load(Ordering::Relaxed);
