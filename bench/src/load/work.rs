@@ -83,19 +83,9 @@ async fn in_namespace(
     match work {
         "create" => creates(target, length, all, config_map).await,
         "create-secret" => creates(target, length, secrets, secret).await,
-        "update" => updates(target, length, all, config_map).await,
-        "update-secret" => updates(target, length, secrets, secret).await,
-        "apply" => {
-            config_maps(target, &all, WRITTEN).await?;
-            let ask = move |n: u64| Ask {
-                method: "PATCH",
-                path: format!("{all}/{}?fieldManager=bench&force=true", name(n % WRITTEN)),
-                content_type: APPLY,
-                body: config_map(n % WRITTEN, &n.to_string()).into(),
-                ..Ask::default()
-            };
-            hammer(target, WRITES, length, ask).await
-        }
+        "update" => rewrites(target, length, all, config_map, update).await,
+        "update-secret" => rewrites(target, length, secrets, secret, update).await,
+        "apply" => rewrites(target, length, all, config_map, apply).await,
         "get" => gets(target, length, all, config_map).await,
         "get-secret" => gets(target, length, secrets, secret).await,
         "list-json" => list(target, length, Ask::get(all, JSON)).await,
@@ -125,21 +115,33 @@ async fn creates(
     hammer(target, WRITES, length, move |n| post(&all, object(n, "v"))).await
 }
 
-async fn updates(
+/// Writes some objects over and over, by the request that `write` gives for the path of one.
+async fn rewrites(
     target: &TargetServer,
     length: Duration,
     all: String,
     object: Object,
+    write: fn(String) -> Ask,
 ) -> Result<Figures, String> {
     objects(target, &all, WRITTEN, object).await?;
-    let ask = move |n: u64| Ask {
-        method: "PUT",
-        path: format!("{all}/{}", name(n % WRITTEN)),
-        content_type: JSON,
-        body: object(n % WRITTEN, &n.to_string()).into(),
-        ..Ask::default()
+    let ask = move |n: u64| {
+        let body = object(n % WRITTEN, &n.to_string()).into();
+        Ask { body, ..write(format!("{all}/{}", name(n % WRITTEN))) }
     };
     hammer(target, WRITES, length, ask).await
+}
+
+fn update(path: String) -> Ask {
+    Ask { method: "PUT", path, content_type: JSON, ..Ask::default() }
+}
+
+fn apply(path: String) -> Ask {
+    Ask {
+        method: "PATCH",
+        path: path + "?fieldManager=bench&force=true",
+        content_type: APPLY,
+        ..Ask::default()
+    }
 }
 
 async fn gets(
